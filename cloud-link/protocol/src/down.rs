@@ -1,0 +1,67 @@
+//! What the ERP says to a box.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    document::Document,
+    ids::{CommandId, DeviceId, Epoch, PairingId},
+};
+
+/// Sent first in every session, after the box has subscribed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Hello {
+    pub v: u16,
+    pub pairing: PairingId,
+    /// The ERP's clock, Unix milliseconds: deadlines of commands are judged on it.
+    pub now_ms: i64,
+    /// How far the ERP has each epoch of this box. An ERP restored from a backup names a smaller `seq` than it once
+    /// acknowledged, and the box sends again from there.
+    pub committed: Vec<Ack>,
+}
+
+/// All events of `epoch` up to and including `seq` are committed in the ERP.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Ack {
+    pub epoch: Epoch,
+    pub seq: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Command {
+    pub v: u16,
+    pub id: CommandId,
+    pub device: DeviceId,
+    /// The ERP's clock when the command was made, Unix milliseconds.
+    pub issued_ms: i64,
+    /// How long it may wait before its first byte, from `issued_ms`.
+    pub ttl_ms: u32,
+    #[serde(flatten)]
+    pub body: CommandBody,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "do", content = "with", rename_all = "snake_case")]
+pub enum CommandBody {
+    Print {
+        document: Document,
+    },
+    OpenDrawer,
+    /// The next stable weight; it is also an event (a weight *taken*).
+    ReadWeight,
+    ZeroScale,
+    TareScale,
+}
+
+impl CommandBody {
+    /// The right a till needs for it ([`crate::local::TillGrant`]).
+    pub fn verb(&self) -> crate::local::Verb {
+        use crate::local::Verb;
+        match self {
+            Self::Print { document } if document.open_drawer => Verb::PrintAndDrawer,
+            Self::Print { .. } => Verb::Print,
+            Self::OpenDrawer => Verb::Drawer,
+            Self::ReadWeight | Self::ZeroScale | Self::TareScale => Verb::Weigh,
+        }
+    }
+}

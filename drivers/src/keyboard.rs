@@ -1,0 +1,7 @@
+//! Keyboards and footswitches.
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// `key` is the evdev name, `KEY_A`.
+    Key { key: String, pressed: bool },
+}

@@ -1,0 +1,58 @@
+//! Places where a device can be: a serial port, an input device, a network address.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+/// Stable name of a port or of what is plugged into it: serial number, else bus path; never `/dev/ttyUSB0`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PortId(pub String);
+
+/// Everything discovery knows of a port without sending it a byte.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PortInfo {
+    pub id: PortId,
+    pub kind: PortKind,
+    pub bus: Bus,
+    /// USB vendor and product id, where there are such.
+    pub usb: Option<(u16, u16)>,
+    /// As the descriptors say it; empty when they do not.
+    pub manufacturer: String,
+    pub product: String,
+    pub serial_number: String,
+    pub access: Access,
+    /// The driver a person chose for this port, by [`crate::Driver::name`].
+    pub assigned: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PortKind {
+    /// A tty (or a pty that stands in for one).
+    Serial { path: PathBuf },
+    /// An input device (`/dev/input/event3`).
+    Evdev { path: PathBuf },
+    /// A raw printer socket (usually port 9100).
+    Tcp { address: SocketAddr },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bus {
+    Usb,
+    /// A serial port of the machine itself.
+    Serial,
+    Bluetooth,
+    Network,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Access {
+    Ok,
+    /// There, but not for us: `group` owns it.
+    Denied {
+        group: String,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PortChange {
+    Appeared(PortInfo),
+    Vanished(PortId),
+}

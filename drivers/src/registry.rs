@@ -1,0 +1,15 @@
+//! Every driver there is. A new driver has a file, a `mod` line, a row here and its fixtures.
+
+use crate::{
+    device::{Driver, Score},
+    port::PortInfo,
+};
+
+pub fn drivers() -> &'static [&'static dyn Driver] {
+    &[]
+}
+
+/// The driver with the best score for `port`.
+pub fn best(port: &PortInfo) -> Option<(&'static dyn Driver, Score)> {
+    drivers().iter().filter_map(|d| d.claims(port).map(|s| (*d, s))).max_by_key(|(_, s)| *s)
+}
