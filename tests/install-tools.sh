@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Installs what the tests use beside Rust, gcc and Node, where this machine lets us: Debian packages as root, the rest
+# below the user's home. What cannot be installed is named; the tests that need it then say so and fail.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+cache="${XDG_CACHE_HOME:-$HOME/.cache}/iot-erp"
+mkdir -p "$cache"
+
+packages=()
+need() { command -v "$1" >/dev/null || packages+=("$2"); }
+need chromium chromium
+need mosquitto mosquitto
+need mosquitto_pub mosquitto-clients
+[ -n "$(ls -d /usr/lib/postgresql/*/bin/postgres 2>/dev/null)" ] || packages+=(postgresql)
+if [ "${#packages[@]}" -gt 0 ]; then
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        echo "installing: ${packages[*]}"
+        apt-get update -qq
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
+    else
+        echo "missing, and only root can install them: ${packages[*]}"
+    fi
+fi
+
+cargo nextest --version >/dev/null 2>&1 || cargo install --locked cargo-nextest --version 0.9.143
+cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny --version 0.20.2 --no-default-features
+
+if [ -f tests/browser/package-lock.json ] && command -v npm >/dev/null; then
+    stamp="tests/browser/node_modules/.lock-sum"
+    sum=$(sha256sum tests/browser/package-lock.json | cut -d' ' -f1)
+    if [ "$(cat "$stamp" 2>/dev/null)" != "$sum" ]; then
+        (cd tests/browser && npm ci --silent --no-audit --no-fund --ignore-scripts)
+        echo "$sum" >"$stamp"
+    fi
+fi
+
+# The encoder that the benchmark compares with.
+if [ "${1:-}" = bench ] && [ ! -x "$cache/python/bin/python" ]; then
+    python3 -m venv "$cache/python"
+    "$cache/python/bin/pip" -q install python-escpos==3.1
+fi
