@@ -67,6 +67,40 @@ pub fn display_code(code: &str) -> String {
     }
 }
 
+/// Longest name of a box, characters.
+pub const NAME_LENGTH: usize = 63;
+
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum NameError {
+    #[error("a name is needed")]
+    Empty,
+    #[error("at most {NAME_LENGTH} characters, got {0}")]
+    TooLong(usize),
+    #[error("control, formatting and line-break characters are not allowed, got U+{0:04X}")]
+    Character(u32),
+}
+
+/// What a box may be called: something that can stand in a list, a log line and on a ticket without doing harm.
+pub fn check_name(name: &str) -> Result<(), NameError> {
+    if name.trim().is_empty() {
+        return Err(NameError::Empty);
+    }
+    let length = name.chars().count();
+    if length > NAME_LENGTH {
+        return Err(NameError::TooLong(length));
+    }
+    // Beside control characters: invisible ones and those that turn the direction of text around.
+    let harmful = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{00AD}' | '\u{061C}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}')
+            || matches!(c, '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}')
+    };
+    match name.chars().find(|c| harmful(*c)) {
+        Some(c) => Err(NameError::Character(c as u32)),
+        None => Ok(()),
+    }
+}
+
 /// Who asks, and for what.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Applicant {
