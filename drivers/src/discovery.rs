@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::port::{PortChange, PortInfo};
@@ -14,13 +14,20 @@ pub struct Options {
     pub network_printers: Vec<SocketAddr>,
     /// Look for printers by mDNS (`_pdl-datastream._tcp`).
     pub mdns: bool,
-    /// Ports that exist without hardware (simulators). They pass through the same registry and drivers.
-    pub extra: Vec<PortInfo>,
+    /// Ports that exist without hardware (simulators). They pass through the same registry and drivers. Whoever holds
+    /// the sender may change the list at any time: a row that goes is reported as vanished, one that comes or changes
+    /// as appeared. A sender that is dropped leaves the last list standing.
+    pub extra: watch::Receiver<Vec<PortInfo>>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { rescan: Duration::from_secs(5), network_printers: Vec::new(), mdns: true, extra: Vec::new() }
+        Self {
+            rescan: Duration::from_secs(5),
+            network_printers: Vec::new(),
+            mdns: true,
+            extra: watch::channel(Vec::new()).1,
+        }
     }
 }
 

@@ -1,5 +1,10 @@
 //! How drivers reach ports. The real one is [`System`]; tests give drivers pipes instead.
 
+pub mod evdev;
+mod system;
+
+pub use system::{System, access};
+
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::{
@@ -16,6 +21,11 @@ pub struct Line {
     pub stop_bits: u8,
 }
 
+impl Line {
+    /// What most serial devices leave the factory with.
+    pub const N8_9600: Self = Self { baud: 9600, data_bits: 8, parity: Parity::None, stop_bits: 1 };
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Parity {
     None,
@@ -28,6 +38,14 @@ pub trait Channel: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Channel for T {}
 
 pub trait Io: Send + Sync {
-    /// Opens the port as a byte stream, exclusively where the kernel allows it, within five seconds.
+    /// Opens the port as a byte stream, exclusively where the kernel allows it, within five seconds. An input device
+    /// gives [`evdev::RECORD`]-sized records; `line` is for serial ports.
     fn stream<'a>(&'a self, port: &'a PortInfo, line: Line) -> BoxFuture<'a, Result<Box<dyn Channel>, OpenError>>;
+
+    /// Opens an input device as [`Io::stream`] does and, with `grab`, takes its keys from every other program, so that
+    /// a scanned code does not end up in a terminal.
+    fn input<'a>(&'a self, port: &'a PortInfo, grab: bool) -> BoxFuture<'a, Result<Box<dyn Channel>, OpenError>> {
+        let _ = grab;
+        self.stream(port, Line::N8_9600)
+    }
 }

@@ -1,4 +1,19 @@
 //! Protocols without I/O, and the loop that gives them a wire.
+//!
+//! ```text
+//!  requests --Command-->  +----------+  --Write-->  channel
+//!  channel  --Bytes---->  | Protocol |  --Emit--->  events
+//!  timer    --Deadline->  |  (step)  |  --Reply-->  whoever asked
+//!                         +----------+
+//! ```
+//!
+//! [`drive`] is one task with no hop between the wire and the protocol: bytes are handed over in the poll that read
+//! them, and what the protocol writes is offered to the kernel before the loop waits again. It keeps reading while it
+//! writes, since a printer says that it ran out of paper while its input is stuck.
+
+mod drive;
+
+pub use drive::{Limits, drive};
 
 use std::time::Instant;
 
