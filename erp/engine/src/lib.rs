@@ -1,1 +1,20 @@
-//! Skeleton.
+//! Metadata in, records out.
+//!
+//! [`declare`]: what apps say about models, rights and data. [`resolve`]: all of it checked and joined to one
+//! immutable registry. `plan`: a request, the rights of who asks included, becomes SQL for SQLite or PostgreSQL.
+//! [`execute`]: transactions, records, schema. Each stage knows the ones before it and none after it, and there is no
+//! HTTP here.
+
+pub mod declare;
+pub mod domain;
+mod error;
+pub mod execute;
+mod record;
+pub mod resolve;
+mod value;
+
+pub use domain::{Domain, DomainError, Leaf, Op, Operand, Term};
+pub use error::{Error, Operation};
+pub use execute::{Change, ChangeKind, Db, Engine, Env, Inserted, Search};
+pub use record::{Record, Values};
+pub use value::{FromValue, Id, Uid, Value};

@@ -1,0 +1,160 @@
+use serde::{Deserialize, Serialize};
+
+use super::Field;
+use crate::error::Operation;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Model {
+    /// Technical name, such as `iot.box`; dots become underscores in the table's name.
+    pub name: String,
+    /// Adds to the model of this name that an earlier app declared, instead of making one.
+    #[serde(default)]
+    pub extends: bool,
+    /// What people call one record: "IoT Box".
+    #[serde(default)]
+    pub label: String,
+    #[serde(default)]
+    pub description: String,
+    /// Field that names a record; `name` where there is one.
+    #[serde(default)]
+    pub rec_name: Option<String>,
+    /// Order of records when a search gives none, such as `"sequence, name desc"`. `id` is always the last.
+    #[serde(default)]
+    pub order: Option<String>,
+    /// Adds `create_date`, `create_uid`, `write_date`, `write_uid`. Left off for rows that only a program writes.
+    #[serde(default = "yes")]
+    pub log_access: bool,
+    #[serde(default)]
+    pub unique: Vec<Unique>,
+    #[serde(default)]
+    pub fields: Vec<Field>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Fields that must be unique together. Records where one of them is empty do not count, as in SQL.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unique {
+    pub fields: Vec<String>,
+    /// What the user is told; a sentence is made when it is empty.
+    #[serde(default)]
+    pub message: String,
+}
+
+impl Model {
+    pub fn new(name: &str, label: &str) -> Model {
+        Model {
+            name: name.to_owned(),
+            extends: false,
+            label: label.to_owned(),
+            description: String::new(),
+            rec_name: None,
+            order: None,
+            log_access: true,
+            unique: Vec::new(),
+            fields: Vec::new(),
+        }
+    }
+
+    /// Fields and constraints for a model of another app.
+    pub fn extend(name: &str) -> Model {
+        Model { extends: true, ..Model::new(name, "") }
+    }
+
+    pub fn description(mut self, text: &str) -> Model {
+        self.description = text.to_owned();
+        self
+    }
+
+    pub fn rec_name(mut self, field: &str) -> Model {
+        self.rec_name = Some(field.to_owned());
+        self
+    }
+
+    pub fn order(mut self, order: &str) -> Model {
+        self.order = Some(order.to_owned());
+        self
+    }
+
+    pub fn without_log_access(mut self) -> Model {
+        self.log_access = false;
+        self
+    }
+
+    pub fn unique(mut self, fields: &[&str], message: &str) -> Model {
+        self.unique
+            .push(Unique { fields: fields.iter().map(|&s| s.to_owned()).collect(), message: message.to_owned() });
+        self
+    }
+
+    pub fn field(mut self, field: Field) -> Model {
+        self.fields.push(field);
+        self
+    }
+}
+
+/// The model whose records are the users, and the fields that say what they may do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Principals {
+    pub model: String,
+    /// Text or selection field that holds the user's role.
+    pub role_field: String,
+    /// Boolean field; a user who is not active can do nothing.
+    pub active_field: String,
+    /// What messages call the user, such as `login`.
+    pub name_field: String,
+}
+
+/// What a role may do with all records of a model, before record rules. Rights of several rows add up.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Access {
+    pub role: String,
+    /// A model's name, or `*` for every model.
+    pub model: String,
+    /// Some of `c`reate, `r`ead, `u`pdate, `d`elete.
+    pub rights: String,
+}
+
+impl Access {
+    pub fn new(role: &str, model: &str, rights: &str) -> Access {
+        Access { role: role.to_owned(), model: model.to_owned(), rights: rights.to_owned() }
+    }
+}
+
+/// Which records of a model a role may see or touch. Rules of one role widen each other (OR); rules without a role
+/// narrow everybody's (AND).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    pub name: String,
+    pub model: String,
+    #[serde(default)]
+    pub role: Option<String>,
+    /// Operations that it is about; all when empty.
+    #[serde(default)]
+    pub operations: Vec<Operation>,
+    /// Domain in JSON prefix form; `{"expr": "uid"}` stands for the user.
+    pub domain: serde_json::Value,
+}
+
+impl Rule {
+    pub fn new(name: &str, model: &str, domain: serde_json::Value) -> Rule {
+        Rule { name: name.to_owned(), model: model.to_owned(), role: None, operations: Vec::new(), domain }
+    }
+
+    pub fn role(mut self, role: &str) -> Rule {
+        self.role = Some(role.to_owned());
+        self
+    }
+
+    pub fn operations(mut self, operations: &[Operation]) -> Rule {
+        self.operations = operations.to_vec();
+        self
+    }
+}
