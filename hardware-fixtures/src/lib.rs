@@ -1,1 +1,21 @@
-//! Skeleton.
+//! Simulators of shop devices that speak the real bytes over real channels: a scale and a scanner on a pty with the
+//! timing of their line, a receipt printer on TCP.
+//!
+//! Each device is one task that owns its state. What it says is decided by an engine without I/O or clock
+//! ([`scale::Scale`]); the task around it moves bytes. Programs steer the devices through
+//! [`control`].
+
+pub mod clock;
+pub mod control;
+mod device;
+mod ports;
+pub mod scale;
+pub mod scanner;
+pub mod scenario;
+pub mod serial;
+mod sim;
+mod sys;
+
+pub use control::{Client, ClientError};
+pub use scenario::Scenario;
+pub use sim::{Sim, SimError};

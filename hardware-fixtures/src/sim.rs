@@ -1,0 +1,144 @@
+//! Brings a scenario to life.
+
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    io,
+    path::{Path, PathBuf},
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{sync::mpsc, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    control::{self, Directory, Entry},
+    device::Context,
+    ports::Ports,
+    scale::{self, Scale, WeightError},
+    scanner,
+    scenario::{Device, Model, Scenario},
+    serial::{Format, Line},
+};
+
+/// Bits of a character, for 8N1 as for 7E1.
+const CHARACTER_BITS: u32 = 10;
+
+#[derive(Debug, thiserror::Error)]
+pub enum SimError {
+    #[error("device {id}: {source}")]
+    Capacity { id: String, source: WeightError },
+    #[error("device {id} cannot start: {source}")]
+    Start { id: String, source: io::Error },
+    #[error("cannot listen on the control socket {path}: {source}")]
+    Control { path: PathBuf, source: io::Error },
+    #[error("cannot write the ports file {path}: {source}")]
+    PortsFile { path: PathBuf, source: io::Error },
+    #[error("the devices did not start within 10 seconds")]
+    Late,
+}
+
+type Task = Pin<Box<dyn Future<Output = io::Result<()>> + Send>>;
+
+/// A running scenario. Dropping it ends the devices at the next await; [`Sim::stop`] waits for them.
+#[derive(Debug)]
+pub struct Sim {
+    tasks: JoinSet<(String, io::Result<()>)>,
+    cancel: CancellationToken,
+    ports: Arc<Ports>,
+    control: PathBuf,
+}
+
+impl Sim {
+    /// Starts every device and then writes the ports file; the control socket lies beside it.
+    pub async fn start(scenario: &Scenario, ports_file: &Path) -> Result<Self, SimError> {
+        let wrong_file = |source| SimError::PortsFile { path: ports_file.to_owned(), source };
+        let ports_file = std::path::absolute(ports_file).map_err(wrong_file)?;
+        let directory = ports_file.parent().unwrap_or(Path::new("/")).to_owned();
+        std::fs::create_dir_all(&directory).map_err(wrong_file)?;
+        let control = ports_file.with_extension("control");
+        let listener =
+            control::listen(&control).map_err(|source| SimError::Control { path: control.clone(), source })?;
+        let descriptors =
+            scenario.devices.iter().map(|device| (device.id.clone(), device.descriptor.clone())).collect();
+        let ports = Arc::new(Ports::new(ports_file.clone(), control.clone(), descriptors));
+        let cancel = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        let mut devices = BTreeMap::new();
+        for device in &scenario.devices {
+            let (requests, receiver) = mpsc::channel(16);
+            let context = Context {
+                id: device.id.clone(),
+                ports: Arc::clone(&ports),
+                requests: receiver,
+                cancel: cancel.clone(),
+            };
+            let (model, task) = build(device, context)?;
+            let id = device.id.clone();
+            tasks.spawn(async move { (id, task.await) });
+            devices.insert(device.id.clone(), Entry { model, requests });
+        }
+        let mut sim = Self { tasks, cancel, ports, control };
+        sim.all_plugged(scenario.devices.len()).await?;
+        let server = control::serve(listener, Arc::new(Directory { devices }), sim.cancel.clone());
+        sim.tasks.spawn(async move {
+            server.await;
+            ("control".to_owned(), Ok(()))
+        });
+        sim.ports.publish().map_err(|source| SimError::PortsFile { path: ports_file, source })?;
+        Ok(sim)
+    }
+
+    pub fn control_socket(&self) -> &Path {
+        &self.control
+    }
+
+    /// Returns when a device has failed, with its id and why.
+    pub async fn failed(&mut self) -> (String, io::Error) {
+        loop {
+            match self.tasks.join_next().await {
+                Some(Ok((id, Err(error)))) => return (id, error),
+                Some(Ok((_, Ok(())))) => {}
+                Some(Err(error)) => return ("a device".to_owned(), io::Error::other(error)),
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Ends every device and removes the ports file.
+    pub async fn stop(mut self) {
+        self.cancel.cancel();
+        while self.tasks.join_next().await.is_some() {}
+    }
+
+    async fn all_plugged(&mut self, count: usize) -> Result<(), SimError> {
+        let end = tokio::time::Instant::now() + Duration::from_secs(10);
+        while self.ports.plugged() < count {
+            tokio::select! {
+                (id, source) = self.failed() => return Err(SimError::Start { id, source }),
+                () = tokio::time::sleep(Duration::from_millis(1)) => {}
+            }
+            if tokio::time::Instant::now() > end {
+                return Err(SimError::Late);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn build(device: &Device, context: Context) -> Result<(&'static str, Task), SimError> {
+    let start = |source| SimError::Start { id: device.id.clone(), source };
+    let line = |baud, check| Line::new(Format::new(baud, CHARACTER_BITS), check).map_err(start);
+    Ok(match &device.model {
+        Model::Scale8217(settings) => {
+            let scale = Scale::new(settings).map_err(|source| SimError::Capacity { id: device.id.clone(), source })?;
+            ("scale_8217", Box::pin(scale::run(context, scale, line(settings.baud, settings.check_baud)?)))
+        }
+        Model::ScannerSerial(settings) => {
+            let line = line(settings.baud, settings.check_baud)?;
+            ("scanner_serial", Box::pin(scanner::run(context, settings.clone(), line)))
+        }
+    })
+}
