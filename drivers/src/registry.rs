@@ -2,11 +2,18 @@
 
 use crate::{
     device::{Driver, Score},
+    keyboard,
     port::PortInfo,
+    scale, scanner,
 };
 
 pub fn drivers() -> &'static [&'static dyn Driver] {
-    &[]
+    &[
+        &scale::toledo_8217::Toledo8217,
+        &scanner::serial::SerialScannerDriver,
+        &scanner::evdev::EvdevScannerDriver,
+        &keyboard::evdev::EvdevKeyboardDriver,
+    ]
 }
 
 /// The driver with the best score for `port`.

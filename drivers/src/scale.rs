@@ -1,5 +1,7 @@
 //! Scales.
 
+pub mod toledo_8217;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
     /// Answers with the next stable weight.

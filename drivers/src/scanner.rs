@@ -1,5 +1,9 @@
 //! Barcode scanners.
 
+pub mod evdev;
+pub mod serial;
+mod text;
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// One code, without terminator.

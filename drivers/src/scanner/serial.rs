@@ -1,0 +1,162 @@
+//! Scanners on a serial port (or a USB one that acts as such).
+//!
+//! A code ends with CR, LF, CR LF, Tab, or with 50 ms of silence for scanners that send no terminator.
+
+use std::time::{Duration, Instant};
+
+use super::{Event, text};
+use crate::{
+    device::{
+        BoxFuture, Class, Condition, Device, DeviceCtx, DeviceError, DeviceEvent, Driver, Fault, Identity, OpenError,
+        Outcome, Reason, Score,
+    },
+    io::{Channel, Io, Line},
+    port::{Bus, PortInfo, PortKind},
+    runner::{Action, Input, Limits, Protocol, drive},
+};
+
+/// The largest symbols (QR 40-L, Aztec, Data Matrix) hold under 7,100 characters.
+pub const LONGEST: usize = 8192;
+/// 48 characters' time at 9600 baud; scanners send a code in one go.
+const IDLE: Duration = Duration::from_millis(50);
+
+#[derive(Debug, Default)]
+pub struct SerialScanner {
+    code: Vec<u8>,
+    /// The code grew too long: the rest of it is dropped.
+    discarding: bool,
+    faulty: bool,
+    ready: bool,
+}
+
+impl SerialScanner {
+    fn push(&mut self, byte: u8, out: &mut Vec<Action>) {
+        if matches!(byte, b'\r' | b'\n' | b'\t') {
+            self.end(out);
+        } else if self.discarding {
+        } else if self.code.len() == LONGEST {
+            self.code.clear();
+            self.discarding = true;
+            self.faulty = true;
+            self.ready = false;
+            let message = format!(
+                "the scanner sent more than {LONGEST} characters without an end: set it to end each code with Enter \
+                 (CR) and to 9600 baud, 8 data bits, no parity, then scan again"
+            );
+            out.push(Action::Condition(Condition::Error(Fault::Garbled, message)));
+        } else {
+            self.code.push(byte);
+        }
+    }
+
+    fn end(&mut self, out: &mut Vec<Action>) {
+        self.discarding = false;
+        let code = text::decode(&self.code);
+        self.code.clear();
+        if code.is_empty() {
+            return;
+        }
+        if self.faulty {
+            self.faulty = false;
+            self.ready(out);
+        }
+        out.push(Action::Emit(DeviceEvent::Scanner(Event::Code(code))));
+    }
+
+    fn ready(&mut self, out: &mut Vec<Action>) {
+        if !self.ready {
+            self.ready = true;
+            out.push(Action::Condition(Condition::Ready));
+        }
+    }
+}
+
+impl Protocol for SerialScanner {
+    fn step(&mut self, now: Instant, input: Input<'_>, out: &mut Vec<Action>) -> Result<(), DeviceError> {
+        match input {
+            // A scanner says nothing until it scans: an open port is all there is to know.
+            Input::Started => self.ready(out),
+            Input::Bytes(bytes) => {
+                for &byte in bytes {
+                    self.push(byte, out);
+                }
+                let inside = self.discarding || !self.code.is_empty();
+                out.push(Action::Deadline(inside.then(|| now + IDLE)));
+            }
+            Input::Deadline => self.end(out),
+            Input::Command { id, .. } => {
+                let message = "a scanner takes no commands".to_owned();
+                out.push(Action::Reply(id, Outcome::Rejected(Reason::Unsupported, message)));
+            }
+            Input::Written | Input::Closed => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SerialScannerDriver;
+
+const MAKERS: [&str; 8] =
+    ["datalogic", "honeywell", "zebra", "symbol", "newland", "metrologic", "hand held products", "opticon"];
+
+/// Whether descriptors name a scanner, and how surely.
+pub(super) fn looks_like_scanner(port: &PortInfo, product_words: &[&str]) -> Option<Score> {
+    let maker = port.manufacturer.to_ascii_lowercase();
+    let product = port.product.to_ascii_lowercase();
+    if product_words.iter().any(|word| product.contains(word) || maker.contains(word)) {
+        return Some(Score::Model);
+    }
+    // Some put their name into the product string alone.
+    MAKERS.iter().any(|word| maker.contains(word) || product.contains(word)).then_some(Score::Maker)
+}
+
+impl Driver for SerialScannerDriver {
+    fn name(&self) -> &'static str {
+        "scanner.serial"
+    }
+
+    fn class(&self) -> Class {
+        Class::Scanner
+    }
+
+    fn claims(&self, port: &PortInfo) -> Option<Score> {
+        if !matches!(port.kind, PortKind::Serial { .. }) {
+            return None;
+        }
+        if port.assigned.as_deref() == Some(self.name()) {
+            return Some(Score::Assigned);
+        }
+        if port.bus == Bus::Serial {
+            return None;
+        }
+        looks_like_scanner(port, &["scanner", "barcode", "bar code"])
+    }
+
+    fn open<'a>(&'a self, port: &'a PortInfo, io: &'a dyn Io) -> BoxFuture<'a, Result<Box<dyn Device>, OpenError>> {
+        Box::pin(async move {
+            let channel = io.stream(port, Line::N8_9600).await?;
+            let identity = Identity {
+                name: "Barcode scanner".to_owned(),
+                manufacturer: port.manufacturer.clone(),
+                model: port.product.clone(),
+            };
+            Ok(Box::new(Scanner { channel, identity }) as Box<dyn Device>)
+        })
+    }
+}
+
+struct Scanner {
+    channel: Box<dyn Channel>,
+    identity: Identity,
+}
+
+impl Device for Scanner {
+    fn identity(&self) -> Identity {
+        self.identity.clone()
+    }
+
+    fn run(self: Box<Self>, ctx: DeviceCtx) -> BoxFuture<'static, Result<(), DeviceError>> {
+        Box::pin(drive(SerialScanner::default(), self.channel, ctx, Limits::default()))
+    }
+}
