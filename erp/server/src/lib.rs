@@ -5,6 +5,7 @@
 
 pub mod boxes;
 pub mod bus;
+pub mod ca;
 pub mod commands;
 pub mod config;
 pub mod enrol;
@@ -14,3 +15,4 @@ pub mod pages;
 pub mod sessions;
 pub mod state;
 pub mod tills;
+pub mod vault;
