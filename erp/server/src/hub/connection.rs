@@ -44,8 +44,7 @@ where
     let limits = star.limits();
     // The limit counts what follows the fixed header.
     let codec = Codec::new(link_protocol::MAX_PACKET as u32, 0);
-    let mut wire =
-        Wire { stream, codec, input: BytesMut::new(), output: BytesMut::new(), write_limit: limits.write };
+    let mut wire = Wire { stream, codec, input: BytesMut::new(), output: BytesMut::new(), write_limit: limits.write };
     let connect = match timeout(limits.connect, wire.read_connect()).await {
         Ok(Ok(connect)) => connect,
         Ok(Err(error)) => {
@@ -238,7 +237,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<'_, S> {
     }
 
     /// What came before the goodbye still counts.
-    async fn hand_over(&self, waiting: VecDeque<Inbound>) {
+    async fn hand_over(&mut self, waiting: VecDeque<Inbound>) {
         for message in waiting {
             if self.star.inbound().send(message).await.is_err() {
                 return;

@@ -30,12 +30,28 @@ pub type SessionNo = u64;
 #[derive(Debug)]
 pub enum Inbound {
     /// A box is connected and hears what is published to it.
-    Connected { box_id: BoxId, session: SessionNo, address: SocketAddr },
-    Message { box_id: BoxId, session: SessionNo, leaf: String, payload: Bytes, ack: Option<Ack> },
+    Connected {
+        box_id: BoxId,
+        session: SessionNo,
+        address: SocketAddr,
+    },
+    Message {
+        box_id: BoxId,
+        session: SessionNo,
+        leaf: String,
+        payload: Bytes,
+        ack: Option<Ack>,
+    },
     /// The session is over; its last will (if it had one and did not end it properly) came just before.
-    Disconnected { box_id: BoxId, session: SessionNo },
+    Disconnected {
+        box_id: BoxId,
+        session: SessionNo,
+    },
     /// Two live boxes keep throwing each other out: they share one identity.
-    Cloned { box_id: BoxId, addresses: Vec<SocketAddr> },
+    Cloned {
+        box_id: BoxId,
+        addresses: Vec<SocketAddr>,
+    },
 }
 
 /// Confirms a message to its sender. Dropped unused, it refuses the message, and the box sends it again later.
@@ -69,7 +85,7 @@ impl Ack {
     fn send(&mut self, result: AckResult) {
         self.used = true;
         // The channel holds one place for each message that may be in flight; an error means that the session is gone.
-        drop(self.reply.try_send((self.ticket, result)));
+        self.reply.try_send((self.ticket, result)).ok();
     }
 }
 

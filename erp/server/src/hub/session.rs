@@ -41,7 +41,11 @@ pub(super) enum Output {
     /// The box has subscribed and can be spoken to.
     Heard,
     /// To the ERP. With a ticket (QoS 1) it must come back through [`Session::acked`].
-    Deliver { leaf: String, payload: Bytes, ticket: Option<u64> },
+    Deliver {
+        leaf: String,
+        payload: Bytes,
+        ticket: Option<u64>,
+    },
     /// Nothing more will happen; what was sent before goes out first.
     Close,
 }
@@ -96,7 +100,10 @@ impl Session {
     ) -> Result<(Self, Packet), Box<Packet>> {
         let refuse = |code, why| Err(Box::new(refusal(code, why)));
         if *connect.client_id != *box_id.as_str() {
-            return refuse(ConnectAckReason::ClientIdentifierNotValid, "the client id must be the certificate's box id");
+            return refuse(
+                ConnectAckReason::ClientIdentifierNotValid,
+                "the client id must be the certificate's box id",
+            );
         }
         if connect.auth_method.is_some() {
             return refuse(ConnectAckReason::BadAuthenticationMethod, "the certificate is all that is asked for");
@@ -268,8 +275,7 @@ impl Session {
                 }
             });
         }
-        let ack =
-            SubscribeAck { packet_id: subscribe.packet_id, properties: vec![], reason_string: None, status };
+        let ack = SubscribeAck { packet_id: subscribe.packet_id, properties: vec![], reason_string: None, status };
         out.push(Output::Send(Packet::SubscribeAck(ack)));
         if before && !self.subscriptions.is_empty() {
             out.push(Output::Heard);
@@ -279,8 +285,8 @@ impl Session {
     fn unsubscribe(&mut self, unsubscribe: Unsubscribe, out: &mut Vec<Output>) {
         let mut status = Vec::with_capacity(unsubscribe.topic_filters.len());
         for filter in &unsubscribe.topic_filters {
-            let known = down_filter(&self.prefix, filter)
-                .and_then(|rest| self.subscriptions.iter().position(|s| s == rest));
+            let known =
+                down_filter(&self.prefix, filter).and_then(|rest| self.subscriptions.iter().position(|s| s == rest));
             status.push(match known {
                 Some(at) => {
                     self.subscriptions.swap_remove(at);
@@ -289,8 +295,7 @@ impl Session {
                 None => UnsubscribeAckReason::NoSubscriptionExisted,
             });
         }
-        let ack =
-            UnsubscribeAck { packet_id: unsubscribe.packet_id, properties: vec![], reason_string: None, status };
+        let ack = UnsubscribeAck { packet_id: unsubscribe.packet_id, properties: vec![], reason_string: None, status };
         out.push(Output::Send(Packet::UnsubscribeAck(ack)));
     }
 

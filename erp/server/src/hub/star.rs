@@ -99,7 +99,7 @@ impl Star {
     /// Tells every box that the server stops.
     pub fn shut_down(&self) {
         for entry in self.0.sessions.lock().values() {
-            drop(entry.kick.try_send(Kick::ShuttingDown));
+            entry.kick.try_send(Kick::ShuttingDown).ok();
         }
     }
 
@@ -123,7 +123,7 @@ impl Star {
         let entry = Entry { session, down: down_tx, kick: kick_tx };
         let older = self.0.sessions.lock().insert(box_id.clone(), entry);
         if let Some(older) = older {
-            drop(older.kick.try_send(Kick::TakenOver));
+            older.kick.try_send(Kick::TakenOver).ok();
         }
         Seat { session, down, kick }
     }
@@ -164,7 +164,7 @@ impl Link for Star {
     fn kick(&self, box_id: &BoxId, why: Kick) {
         if let Some(entry) = self.0.sessions.lock().get(box_id) {
             // One kick is enough: whichever came first ends the session.
-            drop(entry.kick.try_send(why));
+            entry.kick.try_send(why).ok();
         }
     }
 
