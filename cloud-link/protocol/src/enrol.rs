@@ -15,7 +15,8 @@
 //!
 //! K comes from SPAKE2 (ed25519, identities `box` and `erp`, password: the code's 8 characters) or is the token's
 //! secret. Every confirmation and seal is HMAC-SHA256 with a key that HKDF-SHA256 derives from K with the SHA-256 of
-//! [`Transcript::bytes`] as salt and a label of [`label`] as info. The transcript holds the box's requests, both SPAKE2
+//! [`Transcript::bytes`] as salt and a label of [`label`] as info (32 bytes of output). A confirmation's MAC is over
+//! those same 32 bytes of salt; a seal's is over the grant's text. The transcript holds the box's requests, both SPAKE2
 //! messages and the ERP's CA, so nobody in the middle can exchange any of them. TLS is used but not relied upon.
 
 use schemars::JsonSchema;
