@@ -106,6 +106,13 @@ impl BoxId {
     }
 }
 
+impl Epoch {
+    /// From 64 random bits.
+    pub fn from_bits(bits: u64) -> Self {
+        Self(format!("{bits:016x}"))
+    }
+}
+
 /// The name of an event: unique for ever with the box's id. `seq` starts at 1 and is never reused within an epoch.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct EventId {

@@ -45,6 +45,8 @@ pub struct Options {
     pub keep_commands: Duration,
     /// Bytes set aside on disk so that scans go on when it is full; 0 for none.
     pub reserve_bytes: u64,
+    /// How often the thread looks after the file: cleans, takes its reserve again, writes its mark.
+    pub housekeeping: Duration,
     /// Tests: a registered SQLite VFS that fails on purpose.
     pub vfs: Option<String>,
     /// Tests: [`Synchronous::Off`] shows that the durability tests can fail.
@@ -59,6 +61,7 @@ impl Default for Options {
             keep_bytes: 32 << 20,
             keep_commands: 30 * DAY,
             reserve_bytes: 64 << 20,
+            housekeeping: Duration::from_secs(60),
             vfs: None,
             synchronous: Synchronous::Full,
         }
@@ -175,6 +178,7 @@ enum Request {
     Last { answer: Answer<Option<EventId>> },
     Unreported { answer: Answer<Vec<CommandResult>> },
     UnsentByPairing { answer: Answer<Vec<(PairingId, u64)>> },
+    Close { answer: Answer<()> },
 }
 
 impl Outbox {
@@ -280,6 +284,11 @@ impl Outbox {
     /// The ERP's clock, from an authenticated session.
     pub fn trust_time(&self, erp_now_ms: i64) {
         self.time.trust(erp_now_ms);
+    }
+
+    /// Closes the file, for a clean stop: the next start then has nothing to recover. Every later call fails.
+    pub async fn close(&self) -> Result<(), OutboxError> {
+        self.ask(|answer| Request::Close { answer }).await
     }
 
     async fn ask<T>(&self, request: impl FnOnce(Answer<T>) -> Request) -> Result<T, OutboxError> {
