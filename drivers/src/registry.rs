@@ -4,11 +4,12 @@ use crate::{
     device::{Driver, Score},
     keyboard,
     port::PortInfo,
-    scale, scanner,
+    printer, scale, scanner,
 };
 
 pub fn drivers() -> &'static [&'static dyn Driver] {
     &[
+        &printer::escpos::EscPosTcp,
         &scale::toledo_8217::Toledo8217,
         &scanner::serial::SerialScannerDriver,
         &scanner::evdev::EvdevScannerDriver,

@@ -1,5 +1,7 @@
 //! Receipt printers.
 
+pub mod escpos;
+
 /// What to print, top to bottom.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Document {

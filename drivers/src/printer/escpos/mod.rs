@@ -1,0 +1,26 @@
+//! ESC/POS, the language of nearly all receipt printers.
+//!
+//! Source: Epson's "ESC/POS Command Reference"; commands carry its names in comments. [`encode`] turns a document into
+//! bytes and knows nothing of connections; [`Protocol`] gets them to the printer and finds out what became of them.
+//! Why there is an encoder of our own: `docs/adr/0004-own-escpos-encoder.md`.
+
+mod barcode;
+mod codepage;
+mod driver;
+mod encode;
+mod layout;
+mod profile;
+mod protocol;
+mod qr;
+mod raster;
+mod reply;
+mod tables;
+
+pub use driver::EscPosTcp;
+pub use encode::{EncodeError, encode};
+pub use profile::{CodePage, DrawerPin, Profile};
+pub use protocol::Protocol;
+pub use reply::Status;
+
+#[cfg(test)]
+mod tests;
