@@ -1,6 +1,6 @@
 //! What every device task is given.
 
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -57,6 +57,10 @@ pub(crate) struct Context {
 impl Context {
     pub(crate) fn plugged_serial(&self, path: PathBuf) {
         self.ports.plug(&self.id, Place::Serial { path });
+    }
+
+    pub(crate) fn plugged_tcp(&self, address: SocketAddr) {
+        self.ports.plug(&self.id, Place::Tcp { address });
     }
 
     pub(crate) fn unplugged(&self) {

@@ -2,13 +2,14 @@
 //! timing of their line, a receipt printer on TCP.
 //!
 //! Each device is one task that owns its state. What it says is decided by an engine without I/O or clock
-//! ([`scale::Scale`]); the task around it moves bytes. Programs steer the devices through
+//! ([`scale::Scale`], [`printer::Printer`]); the task around it moves bytes. Programs steer the devices through
 //! [`control`].
 
 pub mod clock;
 pub mod control;
 mod device;
 mod ports;
+pub mod printer;
 pub mod scale;
 pub mod scanner;
 pub mod scenario;

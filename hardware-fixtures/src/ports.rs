@@ -15,13 +15,8 @@ use crate::scenario::Descriptor;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub(crate) enum Place {
-    Serial {
-        path: PathBuf,
-    },
-    #[expect(dead_code, reason = "the printer comes next")]
-    Tcp {
-        address: SocketAddr,
-    },
+    Serial { path: PathBuf },
+    Tcp { address: SocketAddr },
 }
 
 #[derive(Debug, Serialize)]

@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{scale, scanner};
+use crate::{printer, scale, scanner};
 
 /// What the device's USB descriptors (or its network announcement) would say.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,7 +21,7 @@ pub struct Descriptor {
     pub usb: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Device {
     pub id: String,
     pub descriptor: Descriptor,
@@ -29,13 +29,14 @@ pub struct Device {
 }
 
 /// The `type` of a device, with its settings.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Model {
     Scale8217(scale::Settings),
     ScannerSerial(scanner::Settings),
+    PrinterEscpos(printer::Settings),
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Scenario {
     /// Where printers leave their receipts; relative to the directory of the ports file.
     pub out: PathBuf,
@@ -114,6 +115,7 @@ fn device(mut table: toml::Table) -> Result<Device, ScenarioError> {
     let model = match head.r#type.as_str() {
         "scale_8217" => Model::Scale8217(settings(table).map_err(wrong)?),
         "scanner_serial" => Model::ScannerSerial(settings(table).map_err(wrong)?),
+        "printer_escpos" => Model::PrinterEscpos(settings(table).map_err(wrong)?),
         _ => return Err(ScenarioError::Type { id: head.id, model: head.r#type }),
     };
     Ok(Device { id: head.id, descriptor: head.descriptor, model })

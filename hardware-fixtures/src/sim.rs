@@ -17,6 +17,7 @@ use crate::{
     control::{self, Directory, Entry},
     device::Context,
     ports::Ports,
+    printer,
     scale::{self, Scale, WeightError},
     scanner,
     scenario::{Device, Model, Scenario},
@@ -75,7 +76,7 @@ impl Sim {
                 requests: receiver,
                 cancel: cancel.clone(),
             };
-            let (model, task) = build(device, context)?;
+            let (model, task) = build(device, context, &directory.join(&scenario.out))?;
             let id = device.id.clone();
             tasks.spawn(async move { (id, task.await) });
             devices.insert(device.id.clone(), Entry { model, requests });
@@ -128,7 +129,7 @@ impl Sim {
     }
 }
 
-fn build(device: &Device, context: Context) -> Result<(&'static str, Task), SimError> {
+fn build(device: &Device, context: Context, out: &Path) -> Result<(&'static str, Task), SimError> {
     let start = |source| SimError::Start { id: device.id.clone(), source };
     let line = |baud, check| Line::new(Format::new(baud, CHARACTER_BITS), check).map_err(start);
     Ok(match &device.model {
@@ -139,6 +140,11 @@ fn build(device: &Device, context: Context) -> Result<(&'static str, Task), SimE
         Model::ScannerSerial(settings) => {
             let line = line(settings.baud, settings.check_baud)?;
             ("scanner_serial", Box::pin(scanner::run(context, settings.clone(), line)))
+        }
+        Model::PrinterEscpos(settings) => {
+            // Two printers would overwrite each other's pictures in one directory.
+            let out = out.join(&device.id);
+            ("printer_escpos", Box::pin(printer::run(context, settings.clone(), out)))
         }
     })
 }

@@ -148,12 +148,12 @@ impl Line {
     }
 
     fn put_on_wire(&mut self, byte: u8) -> io::Result<()> {
-        let same_speed = self.speaks_our_speed();
-        let Some(pty) = &self.pty else { return Ok(()) };
-        if !pty.listened_to() {
+        if !self.listened_to() {
             self.unheard += 1;
             return Ok(());
         }
+        let same_speed = self.speaks_our_speed();
+        let Some(pty) = &self.pty else { return Ok(()) };
         self.open = true;
         // What a UART makes of bits of the wrong length is anybody's guess; it is never what was sent.
         let byte = if same_speed { byte } else { byte.rotate_left(3) ^ 0xA5 };
