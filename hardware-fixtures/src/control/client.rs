@@ -16,6 +16,8 @@ use tokio::{
     },
 };
 
+use crate::printer::Job;
+
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     #[error("cannot reach the simulator at {path}: is iot-sim running? ({source})")]
@@ -106,6 +108,29 @@ impl Client {
     pub async fn put(&mut self, device: &str, weight: &str) -> Result<u64, ClientError> {
         let answer = self.send(device, "put", json!({ "weight": weight })).await?;
         Ok(answer["stable_us"].as_u64().unwrap_or(0))
+    }
+
+    /// The receipts a printer has cut, once their pictures are stored.
+    pub async fn jobs(&mut self, device: &str) -> Result<Vec<Job>, ClientError> {
+        let mut answer = self.send(device, "jobs", Value::Null).await?;
+        Ok(serde_json::from_value(answer["jobs"].take())?)
+    }
+
+    /// The receipts a printer has cut, once there are `count` of them; what there is when patience ends.
+    pub async fn wait_for_jobs(
+        &mut self,
+        device: &str,
+        count: usize,
+        patience: Duration,
+    ) -> Result<Vec<Job>, ClientError> {
+        let end = tokio::time::Instant::now() + patience;
+        loop {
+            let jobs = self.jobs(device).await?;
+            if jobs.len() >= count || tokio::time::Instant::now() > end {
+                return Ok(jobs);
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     pub async fn unplug(&mut self, device: &str) -> Result<(), ClientError> {

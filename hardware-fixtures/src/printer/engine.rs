@@ -111,6 +111,7 @@ pub struct Printer {
     command_start: Option<Micros>,
     jobs: u64,
     pub(super) forget_process_ids: bool,
+    late_process_ids: Vec<(u64, String)>,
     no_answer: bool,
     pub(super) effects: Vec<Effect>,
 }
@@ -143,6 +144,7 @@ impl Printer {
             command_start: None,
             jobs: 0,
             forget_process_ids: false,
+            late_process_ids: Vec::new(),
             no_answer: false,
             effects: Vec::new(),
         }
@@ -275,6 +277,20 @@ impl Printer {
         self.status.drawer_open = true;
         let shuts = self.settings.drawer_closes_ms;
         self.drawer_shuts = (shuts > 0).then(|| now + shuts * 1_000);
+    }
+
+    /// A process id belongs to what was printed before it: to the last receipt, if nothing came since its cut.
+    pub(super) fn note_process_id(&mut self, id: String) {
+        if self.job.first_byte_us.is_none() && self.job.n > 1 {
+            self.late_process_ids.push((self.job.n - 1, id));
+        } else {
+            self.job.process_ids.push(id);
+        }
+    }
+
+    /// Process ids that came after the cut of the receipt with this number.
+    pub fn late_process_ids(&self, n: u64) -> impl Iterator<Item = &String> {
+        self.late_process_ids.iter().filter(move |(of, _)| *of == n).map(|(_, id)| id)
     }
 
     pub(super) fn send(&mut self, bytes: impl Into<Vec<u8>>) {

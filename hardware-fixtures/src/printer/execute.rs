@@ -157,7 +157,7 @@ impl Printer {
             // GS ( H 48: the process id comes back when all before it is printed. Commands are executed only when
             // the paper has come to rest, so that is now.
             (b'H', [48, 48, id @ ..]) if id.len() == 4 => {
-                self.job.process_ids.push(id.iter().map(|byte| char::from(*byte)).collect());
+                self.note_process_id(id.iter().map(|byte| char::from(*byte)).collect());
                 if !self.forget_process_ids {
                     self.send([b"\x37\x22", id, b"\0"].concat());
                 }

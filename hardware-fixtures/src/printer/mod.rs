@@ -18,6 +18,8 @@ mod paper;
 mod picture;
 mod status;
 mod task;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use serde::{Deserialize, Serialize};

@@ -298,7 +298,10 @@ impl Task {
         while let Ok(Some(done)) = tokio::time::timeout_at(patience, self.pictures.join_next()).await {
             self.picture_done(done);
         }
-        let jobs: Vec<_> = self.jobs.iter().filter(|job| job.n >= from).collect();
+        let mut jobs: Vec<_> = self.jobs.iter().filter(|job| job.n >= from).cloned().collect();
+        for job in &mut jobs {
+            job.process_ids.extend(self.printer.late_process_ids(job.n).cloned());
+        }
         Ok(json!({ "jobs": jobs, "current": self.printer.current(), "drawer_open": self.printer.drawer_is_open() }))
     }
 
