@@ -1,8 +1,12 @@
 //! The ERP's apps, one folder each, as declarations for the engine.
 
+mod base;
+mod iot;
+mod product;
+
 use erp_engine::declare::App;
 
 /// All apps; the engine puts them in the order of what they depend on.
 pub fn all() -> Vec<App> {
-    Vec::new()
+    vec![base::app(), product::app(), iot::app()]
 }

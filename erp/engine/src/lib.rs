@@ -9,6 +9,7 @@ pub mod declare;
 pub mod domain;
 mod error;
 pub mod execute;
+mod plan;
 mod record;
 pub mod resolve;
 mod value;

@@ -1,9 +1,29 @@
-//! Declarations checked and joined to one immutable registry.
+//! Declarations checked and joined to one immutable [`Registry`].
+//!
+//! A line of stages, each fed by the ones before it: apps in loading order -> models -> fields -> relations -> order,
+//! names and unique constraints -> access and rules -> data. Nothing is read but the declarations. All errors of a
+//! stage are gathered; a stage is left out only when an earlier one left it nothing to stand on.
+
+mod access;
+mod apps;
+pub(crate) mod coerce;
+mod data;
+mod models;
+mod names;
+pub(crate) mod path;
+mod registry;
+mod relations;
 
 use std::fmt;
 
+pub(crate) use names::constraint as constraint_name;
+pub use registry::{FieldDef, Kind, ModelDef, Registry, UniqueDef};
+pub(crate) use registry::{OrderTerm, RowDef, RowValue, shorten};
+
+use crate::declare::App;
+
 /// Everything that is wrong with the declarations, not only the first thing.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ResolveErrors(pub Vec<String>);
 
 impl fmt::Display for ResolveErrors {
@@ -14,3 +34,47 @@ impl fmt::Display for ResolveErrors {
 }
 
 impl std::error::Error for ResolveErrors {}
+
+impl ResolveErrors {
+    fn app(&mut self, app: &str, problem: impl fmt::Display) {
+        self.0.push(format!("app {app}: {problem}"));
+    }
+
+    fn model(&mut self, app: &str, model: &str, problem: impl fmt::Display) {
+        self.0.push(format!("app {app}: model {model}: {problem}"));
+    }
+
+    fn field(&mut self, app: &str, model: &str, field: &str, problem: impl fmt::Display) {
+        self.0.push(format!("app {app}: model {model}: field {field}: {problem}"));
+    }
+}
+
+/// The engine's own app: what it needs itself to keep apps' data.
+fn kernel() -> App {
+    use crate::declare::{Field, Model};
+    App::new("kernel", "Kernel").model(
+        Model::new("ir.model.data", "External Identifier")
+            .description("Which record an app's data row or an import became")
+            .without_log_access()
+            .field(Field::char("app").required())
+            .field(Field::char("name").required())
+            .field(Field::char("model").required())
+            .field(Field::integer("res_id").required())
+            .unique(&["app", "name"], "this external id is taken")
+            .unique(&["model", "res_id", "app", "name"], ""),
+    )
+}
+
+/// All declarations at once; the order of `apps` does not matter.
+pub fn resolve(apps: &[App]) -> Result<Registry, ResolveErrors> {
+    let mut errors = ResolveErrors::default();
+    let kernel = kernel();
+    let ordered = apps::in_loading_order(&kernel, apps, &mut errors);
+    let mut drafts = models::merge(&ordered, &mut errors);
+    relations::connect(&mut drafts, &mut errors);
+    names::check(&mut drafts, &mut errors);
+    let mut registry = models::finish(&ordered, drafts);
+    access::attach(&ordered, &mut registry, &mut errors);
+    data::collect(&ordered, &mut registry, &mut errors);
+    if errors.0.is_empty() { Ok(registry) } else { Err(errors) }
+}

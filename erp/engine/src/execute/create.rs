@@ -1,0 +1,223 @@
+use super::{ChangeKind, Env, env::ids, read::CHUNK};
+use crate::{
+    declare::Default,
+    domain::{Domain, Op},
+    error::{Error, Operation},
+    plan::{Dialect, Insert, Reading, Statement},
+    record::Values,
+    resolve::{FieldDef, Kind, ModelDef, Registry, coerce},
+    value::{Id, Value},
+};
+
+/// What `create_if_new` did, in the order of its rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inserted(pub Vec<Option<Id>>);
+
+impl Inserted {
+    /// How many were new.
+    pub fn count(&self) -> usize {
+        self.0.iter().flatten().count()
+    }
+
+    pub fn is_new(&self, row: usize) -> bool {
+        self.0.get(row).is_some_and(Option::is_some)
+    }
+}
+
+impl Env {
+    pub async fn create(&mut self, model: &str, values: Values) -> Result<Id, Error> {
+        let made = self.create_many(model, vec![values]).await?;
+        made.first().copied().ok_or(Error::Aborted)
+    }
+
+    /// One INSERT for as many rows as the database takes in one; ids in the order of the rows.
+    pub async fn create_many(&mut self, model: &str, rows: Vec<Values>) -> Result<Vec<Id>, Error> {
+        let made = self.insert(model, rows, false).await?;
+        Ok(made.0.into_iter().flatten().collect())
+    }
+
+    /// Makes those rows whose unique fields no record has yet; the others are left out without an error.
+    pub async fn create_if_new(&mut self, model: &str, rows: Vec<Values>) -> Result<Inserted, Error> {
+        self.insert(model, rows, true).await
+    }
+
+    async fn insert(&mut self, model: &str, rows: Vec<Values>, if_new: bool) -> Result<Inserted, Error> {
+        let registry = self.registry.clone();
+        let model = registry.model(model)?;
+        self.actor.check(model, Operation::Create)?;
+        let columns: Vec<&FieldDef> = model.stored().filter(|field| field.kind != Kind::Id).collect();
+        let rows = rows.into_iter().map(|row| self.complete(model, &columns, row)).collect::<Result<Vec<_>, _>>()?;
+
+        let fitting = self.planner(&registry).dialect.max_parameters() / (columns.len() + 1);
+        let mut made = Vec::with_capacity(rows.len());
+        let mut rows = rows.into_iter().peekable();
+        while rows.peek().is_some() {
+            let batch: Vec<Vec<Value>> = rows.by_ref().take(fitting).collect();
+            made.extend(self.insert_batch(&registry, model, &columns, batch, if_new).await?);
+        }
+        let new: Vec<Id> = made.iter().flatten().copied().collect();
+        self.obey_rules(&registry, model, &new, Operation::Create).await?;
+        self.pending.add(&model.name, ChangeKind::Created, new);
+        Ok(Inserted(made))
+    }
+
+    async fn insert_batch(
+        &mut self,
+        registry: &Registry,
+        model: &ModelDef,
+        columns: &[&FieldDef],
+        rows: Vec<Vec<Value>>,
+        if_new: bool,
+    ) -> Result<Vec<Option<Id>>, Error> {
+        let count = rows.len();
+        // Of one row the database may choose the id. Of several nobody promises in which order the new ids come back,
+        // so they are taken beforehand.
+        let reserved = if count > 1 { Some(self.reserve(registry, model, count).await?) } else { None };
+        let insert = Insert { model, columns, rows, ids: reserved.as_deref(), if_new };
+        let statement = self.planner(registry).insert(insert)?;
+        let new = self.change(model, statement).await?;
+        Ok(match reserved {
+            None => vec![new.first().copied()],
+            Some(reserved) if new.len() == count => reserved.into_iter().map(Some).collect(),
+            Some(reserved) => {
+                let new: std::collections::HashSet<Id> = new.into_iter().collect();
+                reserved.into_iter().map(|id| new.contains(&id).then_some(id)).collect()
+            }
+        })
+    }
+
+    /// Ids that nobody else gets. SQLite: this transaction is the only writer until it ends, and inserting the ids moves
+    /// the table's counter behind them.
+    async fn reserve(&mut self, registry: &Registry, model: &ModelDef, count: usize) -> Result<Vec<Id>, Error> {
+        self.ready_to_write().await?;
+        let count = count as i64;
+        let (sql, values) = match self.planner(registry).dialect {
+            Dialect::Sqlite => (
+                "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = ?), 0)",
+                vec![model.table.as_str().into()],
+            ),
+            Dialect::Postgres => (
+                "SELECT nextval(pg_get_serial_sequence(quote_ident($1), 'id')) FROM generate_series(1, $2)",
+                vec![model.table.as_str().into(), count.into()],
+            ),
+        };
+        let statement = Statement { sql: sql.to_owned(), values: sea_query::Values(values) };
+        let found = ids(self.query(statement, &[Reading::Id]).await?);
+        Ok(match (found[..].first(), found.len() as i64 == count) {
+            (Some(last), _) if self.planner(registry).dialect == Dialect::Sqlite => {
+                (last.0 + 1..=last.0 + count).map(Id).collect()
+            }
+            (_, true) => found,
+            _ => return Err(self.fail(Error::Aborted)),
+        })
+    }
+
+    /// One value per column: given, default or empty; checked and coerced.
+    fn complete(&self, model: &ModelDef, columns: &[&FieldDef], values: Values) -> Result<Vec<Value>, Error> {
+        let mut row: Vec<Option<Value>> = vec![None; columns.len()];
+        for (name, value) in values.0 {
+            let at = columns.iter().position(|field| field.name == name);
+            let Some((at, field)) = at.and_then(|at| Some((at, *columns.get(at)?))) else {
+                model.field(&name)?;
+                return Err(not_written(model, &name));
+            };
+            row[at] = Some(self.given(model, field, value, Operation::Create)?);
+        }
+        columns
+            .iter()
+            .zip(row)
+            .map(|(field, given)| {
+                let value = match given {
+                    Some(value) => value,
+                    None => self.default_of(model, field)?,
+                };
+                if field.required && value.is_null() {
+                    return Err(needs_value(model, field));
+                }
+                Ok(value)
+            })
+            .collect()
+    }
+
+    /// A value that the caller gives for a field.
+    pub(super) fn given(
+        &self,
+        model: &ModelDef,
+        field: &FieldDef,
+        value: Value,
+        operation: Operation,
+    ) -> Result<Value, Error> {
+        if is_stamp(model, field) {
+            return Err(not_written(model, &field.name));
+        }
+        self.actor.check_field(model, field, operation)?;
+        coerce::to_store(field, value).map_err(|problem| Error::Validation {
+            model: model.name.to_string(),
+            field: field.name.clone(),
+            problem,
+        })
+    }
+
+    fn default_of(&self, model: &ModelDef, field: &FieldDef) -> Result<Value, Error> {
+        let value = match (&field.default, &field.kind) {
+            _ if is_stamp(model, field) => match field.name.ends_with("_uid") {
+                true => self.actor.uid.map_or(Value::Null, Value::from),
+                false => Value::DateTime(self.now),
+            },
+            (Some(Default::Now), _) => Value::DateTime(self.now),
+            (Some(Default::Today), _) => Value::Date(self.now.to_zoned(jiff::tz::TimeZone::UTC).date()),
+            (Some(Default::User), _) => self.actor.uid.map_or(Value::Null, Value::from),
+            (Some(Default::Value(json)), _) => Value::from_json(json),
+            (None, _) => Value::Null,
+        };
+        coerce::to_store(field, value).map_err(|problem| Error::Validation {
+            model: model.name.to_string(),
+            field: field.name.clone(),
+            problem,
+        })
+    }
+
+    /// Records that were just made or changed must be inside the rules, else the transaction ends.
+    pub(super) async fn obey_rules(
+        &mut self,
+        registry: &Registry,
+        model: &ModelDef,
+        ids: &[Id],
+        operation: Operation,
+    ) -> Result<(), Error> {
+        if self.actor.roles.is_none() || model.rules.is_empty() {
+            return Ok(());
+        }
+        for chunk in ids.chunks(CHUNK) {
+            let domain = Domain::leaf("id", Op::In, chunk);
+            let statement = self.planner(registry).count_for(model, &domain, operation)?;
+            if self.number(statement).await? < chunk.len() as u64 {
+                let rules: Vec<&str> = model.rules.iter().map(|rule| rule.name.as_str()).collect();
+                let why = format!("the result would be outside the rules for this user ({})", rules.join(", "));
+                let denied = self.actor.denied(operation, model, why);
+                return Err(self.fail(denied));
+            }
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn is_stamp(model: &ModelDef, field: &FieldDef) -> bool {
+    model.log_access && matches!(field.name.as_str(), "create_date" | "create_uid" | "write_date" | "write_uid")
+}
+
+pub(super) fn not_written(model: &ModelDef, field: &str) -> Error {
+    Error::Validation {
+        model: model.name.to_string(),
+        field: field.to_owned(),
+        problem: "it is kept by the system and cannot be written".to_owned(),
+    }
+}
+
+pub(super) fn needs_value(model: &ModelDef, field: &FieldDef) -> Error {
+    Error::Validation {
+        model: model.name.to_string(),
+        field: field.name.clone(),
+        problem: format!("{} must not be empty; give it a value", field.label),
+    }
+}

@@ -1,0 +1,49 @@
+//! Records that come with the apps, and external ids.
+
+use super::Env;
+use crate::{
+    domain,
+    error::Error,
+    record::Values,
+    resolve::{RowDef, RowValue},
+    value::{Id, Value},
+};
+
+impl Env {
+    /// The record with an external id such as `base.user_admin`.
+    pub async fn by_external_id(&mut self, external_id: &str) -> Result<Option<Id>, Error> {
+        let Some((app, name)) = external_id.split_once('.') else { return Ok(None) };
+        self.known_as(app, name).await
+    }
+
+    async fn known_as(&mut self, app: &str, name: &str) -> Result<Option<Id>, Error> {
+        let domain = domain!(["app", "=", app], ["name", "=", name]);
+        let found = self.search_read("ir.model.data", &domain, &["res_id"], super::Search::default()).await?;
+        found.first().map(|record| record.get::<i64>("res_id").map(Id)).transpose()
+    }
+
+    /// Makes the rows that were never made. What users changed or deleted since stays so.
+    pub(super) async fn load_rows(&mut self, rows: &[RowDef]) -> Result<usize, Error> {
+        let mut made = 0;
+        for row in rows {
+            if self.known_as(&row.app, &row.id).await?.is_some() {
+                continue;
+            }
+            let mut values = Values::new();
+            for (field, value) in &row.values {
+                let value = match value {
+                    RowValue::Plain(value) => value.clone(),
+                    RowValue::Ref { app, id } => self.known_as(app, id).await?.map_or(Value::Null, Value::Id),
+                };
+                values.set(field.clone(), value);
+            }
+            let id = self.create(&row.model, values).await?;
+            let known = crate::values! {
+                "app" => &row.app, "name" => &row.id, "model" => &*row.model, "res_id" => id.0,
+            };
+            self.create("ir.model.data", known).await?;
+            made += 1;
+        }
+        Ok(made)
+    }
+}

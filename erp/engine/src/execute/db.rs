@@ -1,0 +1,197 @@
+//! Connections to either database, and the one place where SQL meets them.
+//!
+//! SQLite takes one writer at a time. An environment reads on a reader's connection, statement by statement, until its
+//! first write; then it waits for the one writing connection and stays on it. So concurrent transactions queue instead
+//! of failing, and both databases give the same promise: each statement sees what was committed before it (read
+//! committed) and what its own transaction wrote.
+
+use std::{str::FromStr, time::Duration};
+
+use sea_query_sqlx::SqlxValues;
+use sqlx::{
+    AssertSqlSafe, Pool, Postgres, Sqlite, Transaction,
+    pool::PoolConnection,
+    postgres::{PgConnectOptions, PgPoolOptions},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use super::rows;
+use crate::{
+    error::Error,
+    plan::{Dialect, Reading, Statement},
+    value::Value,
+};
+
+/// How long a transaction waits for a connection or a lock.
+const PATIENCE: Duration = Duration::from_secs(30);
+const SQLITE_READERS: u32 = 4;
+const POSTGRES_CONNECTIONS: u32 = 16;
+
+/// The database's connections. Cheap to clone.
+#[derive(Clone, Debug)]
+pub enum Db {
+    Sqlite { writer: Pool<Sqlite>, readers: Pool<Sqlite> },
+    Postgres(Pool<Postgres>),
+}
+
+impl Db {
+    /// `sqlite:/path/to/file` (made when missing) or `postgres://user@host/database`.
+    pub async fn connect(url: &str) -> Result<Db, Error> {
+        if let Some(path) = url.strip_prefix("sqlite:") {
+            let path = path.split('?').next().unwrap_or_default();
+            let path = path.strip_prefix("//").unwrap_or(path);
+            if path.is_empty() || path.contains(":memory:") {
+                return Err(Error::BadUrl("a SQLite database needs a file".to_owned()));
+            }
+            return Db::sqlite(path).await;
+        }
+        if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+            let options = PgConnectOptions::from_str(url)
+                .map_err(|error| Error::BadUrl(format!("the database address is wrong ({error})")))?
+                .options([("timezone", "UTC"), ("standard_conforming_strings", "on")])
+                .application_name("erp");
+            let pool = PgPoolOptions::new()
+                .max_connections(POSTGRES_CONNECTIONS)
+                .acquire_timeout(PATIENCE)
+                .connect_with(options)
+                .await
+                .map_err(Error::from_sqlx)?;
+            return Ok(Db::Postgres(pool));
+        }
+        Err(Error::BadUrl("this database address is of no known kind".to_owned()))
+    }
+
+    async fn sqlite(path: &str) -> Result<Db, Error> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // A business event is acknowledged after the commit, so the commit must be on the disk.
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(PATIENCE);
+        let pool = |connections| {
+            SqlitePoolOptions::new()
+                .max_connections(connections)
+                .acquire_timeout(PATIENCE)
+                .idle_timeout(None)
+                .max_lifetime(None)
+        };
+        // The writer first: it makes the file and turns WAL on, which readers then only see.
+        let writer = pool(1).connect_with(options.clone()).await.map_err(Error::from_sqlx)?;
+        let readers =
+            pool(SQLITE_READERS).connect_with(options.pragma("query_only", "on")).await.map_err(Error::from_sqlx)?;
+        Ok(Db::Sqlite { writer, readers })
+    }
+
+    pub(crate) fn dialect(&self) -> Dialect {
+        match self {
+            Db::Sqlite { .. } => Dialect::Sqlite,
+            Db::Postgres(_) => Dialect::Postgres,
+        }
+    }
+
+    pub(crate) async fn close(&self) {
+        match self {
+            Db::Sqlite { writer, readers } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Db::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+/// The connection of one environment. Dropped with a transaction open, it is rolled back.
+pub(crate) struct Link {
+    db: Db,
+    state: State,
+}
+
+enum State {
+    Idle,
+    SqliteReading(PoolConnection<Sqlite>),
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+}
+
+impl Link {
+    pub(crate) fn new(db: Db) -> Link {
+        Link { db, state: State::Idle }
+    }
+
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.db.dialect()
+    }
+
+    async fn ready_to_read(&mut self) -> Result<(), Error> {
+        if let State::Idle = self.state {
+            self.state = match &self.db {
+                Db::Sqlite { readers, .. } => State::SqliteReading(readers.acquire().await.map_err(Error::from_sqlx)?),
+                Db::Postgres(pool) => State::Postgres(pool.begin().await.map_err(Error::from_sqlx)?),
+            };
+        }
+        Ok(())
+    }
+
+    /// From here on this transaction is the only one that writes (SQLite), or may write (PostgreSQL).
+    pub(crate) async fn ready_to_write(&mut self) -> Result<(), Error> {
+        match (&self.state, &self.db) {
+            (State::Sqlite(_) | State::Postgres(_), _) => {}
+            (_, Db::Postgres(pool)) => self.state = State::Postgres(pool.begin().await.map_err(Error::from_sqlx)?),
+            (_, Db::Sqlite { writer, .. }) => {
+                // The reader goes back first: whoever waits for the writer must not hold what others need.
+                let writer = writer.clone();
+                self.state = State::Idle;
+                self.state = State::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await.map_err(Error::from_sqlx)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// A query's rows, read column by column as `readings` say.
+    pub(crate) async fn query(&mut self, statement: Statement, readings: &[Reading]) -> Result<Vec<Vec<Value>>, Error> {
+        self.ready_to_read().await?;
+        let Statement { sql, values } = statement;
+        // Long statements are made for one batch size; keeping them prepared would push out the short ones.
+        let keep = sql.len() < 4_096;
+        // Audited: `plan` and `schema` alone make SQL, from the registry's names and parameters.
+        let sql = AssertSqlSafe(sql);
+        let values = SqlxValues(values);
+        match &mut self.state {
+            State::Idle => Err(Error::Aborted),
+            State::SqliteReading(connection) => {
+                let rows = sqlx::query_with(sql, values).persistent(keep).fetch_all(&mut **connection).await;
+                rows::sqlite(rows.map_err(Error::from_sqlx)?, readings)
+            }
+            State::Sqlite(transaction) => {
+                let rows = sqlx::query_with(sql, values).persistent(keep).fetch_all(&mut **transaction).await;
+                rows::sqlite(rows.map_err(Error::from_sqlx)?, readings)
+            }
+            State::Postgres(transaction) => {
+                let rows = sqlx::query_with(sql, values).persistent(keep).fetch_all(&mut **transaction).await;
+                rows::postgres(rows.map_err(Error::from_sqlx)?, readings)
+            }
+        }
+    }
+
+    /// A statement without parameters or answer: schema changes, locks.
+    pub(crate) async fn run(&mut self, sql: String) -> Result<(), Error> {
+        self.ready_to_write().await?;
+        let sql = AssertSqlSafe(sql);
+        match &mut self.state {
+            State::Sqlite(transaction) => sqlx::raw_sql(sql).execute(&mut **transaction).await.map(drop),
+            State::Postgres(transaction) => sqlx::raw_sql(sql).execute(&mut **transaction).await.map(drop),
+            State::Idle | State::SqliteReading(_) => return Err(Error::Aborted),
+        }
+        .map_err(Error::from_sqlx)
+    }
+
+    pub(crate) async fn commit(self) -> Result<(), Error> {
+        match self.state {
+            State::Idle | State::SqliteReading(_) => Ok(()),
+            State::Sqlite(transaction) => transaction.commit().await.map_err(Error::from_sqlx),
+            State::Postgres(transaction) => transaction.commit().await.map_err(Error::from_sqlx),
+        }
+    }
+}

@@ -1,0 +1,160 @@
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::{Engine, Link, changes::Pending};
+use crate::{
+    domain::{Domain, Op},
+    error::Error,
+    plan::{Actor, Planner, Reading, Statement},
+    resolve::{ModelDef, Registry},
+    value::{Id, Uid, Value},
+};
+
+/// One transaction with one user's rights. After an error from the database, or a right found missing after something
+/// was written, only `drop` is left.
+pub struct Env {
+    engine: Engine,
+    pub(super) registry: Arc<Registry>,
+    pub(super) actor: Actor,
+    link: Link,
+    pub(super) pending: Pending,
+    /// The time of the transaction: defaults and stamps of one transaction agree.
+    pub(super) now: Timestamp,
+    failed: bool,
+}
+
+impl Env {
+    pub(super) fn on(engine: &Engine, link: Link, actor: Actor) -> Env {
+        let now = Timestamp::now();
+        Env {
+            engine: engine.clone(),
+            registry: engine.registry(),
+            actor,
+            link,
+            pending: Pending::default(),
+            now: Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now),
+            failed: false,
+        }
+    }
+
+    pub(super) async fn of_user(engine: &Engine, link: Link, uid: Uid) -> Result<Env, Error> {
+        let mut env = Env::on(engine, link, Actor::looking_up());
+        let registry = env.registry.clone();
+        let principals = registry.principals.as_ref().ok_or(Error::NoSuchUser(uid.0))?;
+        let domain = Domain::leaf("id", Op::Eq, Id(uid.0));
+        let fields = [&*principals.role_field, &*principals.active_field, &*principals.name_field];
+        let found = env.search_read(&principals.model, &domain, &fields, super::Search::default()).await?;
+        let user = found.first().ok_or(Error::NoSuchUser(uid.0))?;
+        if *user.value(&principals.active_field) != Value::Bool(true) {
+            return Err(Error::NoSuchUser(uid.0));
+        }
+        env.actor = Actor {
+            uid: Some(uid),
+            who: user.get_str(&principals.name_field).into(),
+            roles: Some([user.get_str(&principals.role_field).to_owned()].into()),
+        };
+        Ok(env)
+    }
+
+    /// Whose rights these are; nothing for the superuser.
+    pub fn uid(&self) -> Option<Uid> {
+        self.actor.uid
+    }
+
+    /// The role of the user; nothing for the superuser.
+    pub fn role(&self) -> Option<&str> {
+        self.actor.roles.as_deref().and_then(<[String]>::first).map(String::as_str)
+    }
+
+    /// What messages call the user.
+    pub fn who(&self) -> &str {
+        &self.actor.who
+    }
+
+    /// Time of the transaction, which its stamps and defaults carry.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    pub fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+
+    /// Makes it lasting, then tells the listeners. Once begun it runs to its end, even when the caller goes away: a
+    /// commit that nobody hears of would leave pages showing what was before.
+    pub async fn commit(self) -> Result<(), Error> {
+        if self.failed {
+            return Err(Error::Aborted);
+        }
+        let Env { engine, actor, link, pending, .. } = self;
+        let changes = pending.into_changes(actor.uid);
+        let work = tokio::spawn(async move {
+            link.commit().await?;
+            engine.announce(changes);
+            Ok(())
+        });
+        work.await.unwrap_or(Err(Error::Aborted))
+    }
+
+    pub(super) fn planner<'r>(&'r self, registry: &'r Registry) -> Planner<'r> {
+        Planner::new(registry, &self.actor, self.link.dialect())
+    }
+
+    pub(super) fn check_usable(&self) -> Result<(), Error> {
+        if self.failed { Err(Error::Aborted) } else { Ok(()) }
+    }
+
+    /// Something was written that must not stay.
+    pub(super) fn fail(&mut self, error: Error) -> Error {
+        self.failed = true;
+        error
+    }
+
+    pub(super) async fn ready_to_write(&mut self) -> Result<(), Error> {
+        self.check_usable()?;
+        self.link.ready_to_write().await
+    }
+
+    pub(super) async fn query(&mut self, statement: Statement, readings: &[Reading]) -> Result<Vec<Vec<Value>>, Error> {
+        self.check_usable()?;
+        match self.link.query(statement, readings).await {
+            Ok(rows) => Ok(rows),
+            Err(error) => Err(self.fail(error)),
+        }
+    }
+
+    /// A statement that changes `model` and answers with ids.
+    pub(super) async fn change(&mut self, model: &ModelDef, statement: Statement) -> Result<Vec<Id>, Error> {
+        self.ready_to_write().await?;
+        let rows = match self.query(statement, &[Reading::Id]).await {
+            Ok(rows) => rows,
+            Err(error) => return Err(error.about(&self.registry, model)),
+        };
+        Ok(ids(rows))
+    }
+
+    pub(super) async fn number(&mut self, statement: Statement) -> Result<u64, Error> {
+        let rows = self.query(statement, &[Reading::Int]).await?;
+        Ok(match rows.first().and_then(|row| row.first()) {
+            Some(Value::Int(count)) => u64::try_from(*count).unwrap_or(0),
+            _ => 0,
+        })
+    }
+}
+
+impl Actor {
+    /// While it is looked up who somebody is, which nobody may be asked for leave.
+    fn looking_up() -> Actor {
+        Actor { uid: None, who: "the system (sign-in)".into(), roles: None }
+    }
+}
+
+pub(super) fn ids(rows: Vec<Vec<Value>>) -> Vec<Id> {
+    rows.into_iter()
+        .filter_map(|row| match row.first() {
+            Some(Value::Id(id)) => Some(*id),
+            _ => None,
+        })
+        .collect()
+}

@@ -1,0 +1,191 @@
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use super::{Env, env::ids};
+use crate::{
+    domain::{Domain, Op},
+    error::{Error, Operation},
+    plan::{ChildList, Select, Wanted},
+    record::Record,
+    resolve::{ModelDef, Registry},
+    value::{Id, Value},
+};
+
+/// Ids in one query.
+pub(super) const CHUNK: usize = 5_000;
+
+/// Order, limit and offset of a search.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Search {
+    /// `"name, box.name desc"`; the model's order when absent.
+    pub order: Option<String>,
+    pub limit: Option<u64>,
+    pub offset: u64,
+}
+
+impl Search {
+    pub fn order(order: impl Into<String>) -> Search {
+        Search { order: Some(order.into()), ..Search::default() }
+    }
+
+    pub fn limit(self, limit: u64) -> Search {
+        Search { limit: Some(limit), ..self }
+    }
+
+    pub fn offset(self, offset: u64) -> Search {
+        Search { offset, ..self }
+    }
+}
+
+impl Env {
+    /// Ids of the records of the domain that the user may see.
+    pub async fn search(&mut self, model: &str, domain: &Domain, search: Search) -> Result<Vec<Id>, Error> {
+        let registry = self.registry.clone();
+        let select = self.plan(&registry, model, &[], domain, &search, false)?;
+        Ok(ids(self.query(select.statement, &select.readings).await?))
+    }
+
+    /// Fields may be dotted through many2one fields (`box.name`). No fields: all that the user may read.
+    pub async fn search_read(
+        &mut self,
+        model: &str,
+        domain: &Domain,
+        fields: &[&str],
+        search: Search,
+    ) -> Result<Vec<Record>, Error> {
+        let registry = self.registry.clone();
+        let fields = self.named(&registry, model, fields)?;
+        let select = self.plan(&registry, model, &fields, domain, &search, false)?;
+        self.records(&registry, model, select).await
+    }
+
+    /// In the order of `ids`. A record that is gone or not to be read is an error.
+    pub async fn read(&mut self, model: &str, ids: &[Id], fields: &[&str]) -> Result<Vec<Record>, Error> {
+        self.read_chunks(model, ids, fields, false).await
+    }
+
+    /// As `read` of one record, which no other transaction can change until this one ends.
+    pub async fn read_for_update(&mut self, model: &str, id: Id, fields: &[&str]) -> Result<Record, Error> {
+        self.ready_to_write().await?;
+        let found = self.read_chunks(model, &[id], fields, true).await?;
+        found.into_iter().next().ok_or_else(|| Error::Missing { model: model.to_owned(), id })
+    }
+
+    pub async fn count(&mut self, model: &str, domain: &Domain) -> Result<u64, Error> {
+        let registry = self.registry.clone();
+        let statement = self.planner(&registry).count(registry.model(model)?, domain)?;
+        self.number(statement).await
+    }
+
+    async fn read_chunks(
+        &mut self,
+        model: &str,
+        ids: &[Id],
+        fields: &[&str],
+        lock: bool,
+    ) -> Result<Vec<Record>, Error> {
+        let registry = self.registry.clone();
+        let fields = self.named(&registry, model, fields)?;
+        let mut found: HashMap<Id, Record> = HashMap::with_capacity(ids.len());
+        // Also for no ids at all: a wrong field or a missing right should not depend on the data.
+        for chunk in ids.chunks(CHUNK).chain(ids.is_empty().then_some([].as_slice())) {
+            let domain = Domain::leaf("id", Op::In, chunk);
+            let search = Search::order("id");
+            let select = self.plan(&registry, model, &fields, &domain, &search, lock)?;
+            let records = self.records(&registry, model, select).await?;
+            found.extend(records.into_iter().map(|record| (record.id, record)));
+        }
+        match ids.iter().find(|id| !found.contains_key(id)) {
+            Some(id) => Err(self.missing_or_denied(&registry, model, *id, Operation::Read).await?),
+            None => Ok(ids.iter().filter_map(|id| found.get(id).cloned()).collect()),
+        }
+    }
+
+    /// Why a record that was named did not come back.
+    pub(super) async fn missing_or_denied(
+        &mut self,
+        registry: &Registry,
+        model: &str,
+        id: Id,
+        operation: Operation,
+    ) -> Result<Error, Error> {
+        let model = registry.model(model)?;
+        let superuser = super::Actor::superuser("does it exist");
+        let domain = Domain::leaf("id", Op::Eq, id);
+        let dialect = self.planner(registry).dialect;
+        let statement = crate::plan::Planner::new(registry, &superuser, dialect).count(model, &domain)?;
+        Ok(match self.number(statement).await? {
+            0 => Error::Missing { model: model.name.to_string(), id },
+            _ => {
+                let rules: Vec<&str> = model.rules.iter().map(|rule| rule.name.as_str()).collect();
+                let why = format!("record {id} is outside the rules for this user ({})", rules.join(", "));
+                self.actor.denied(operation, model, why)
+            }
+        })
+    }
+
+    fn named<'a>(&self, registry: &'a Registry, model: &str, fields: &[&'a str]) -> Result<Vec<&'a str>, Error> {
+        match fields {
+            [] => {
+                let model: &'a ModelDef = registry.model(model)?;
+                Ok(self.planner(registry).readable(model))
+            }
+            fields => Ok(fields.to_vec()),
+        }
+    }
+
+    fn plan(
+        &self,
+        registry: &Registry,
+        model: &str,
+        fields: &[&str],
+        domain: &Domain,
+        search: &Search,
+        lock: bool,
+    ) -> Result<Select, Error> {
+        self.check_usable()?;
+        let wanted =
+            Wanted { domain, order: search.order.as_deref(), limit: search.limit, offset: search.offset, lock };
+        self.planner(registry).select(registry.model(model)?, fields, &wanted)
+    }
+
+    async fn records(&mut self, registry: &Registry, model: &str, select: Select) -> Result<Vec<Record>, Error> {
+        let Select { statement, readings, names, children } = select;
+        let rows = self.query(statement, &readings).await?;
+        let model: Arc<str> = registry.model(model)?.name.clone();
+        let names: Arc<[String]> = names.into();
+        let mut records: Vec<Record> = rows
+            .into_iter()
+            .filter_map(|row| {
+                let mut values = row.into_iter();
+                let Some(Value::Id(id)) = values.next() else { return None };
+                Some(Record { id, model: model.clone(), names: names.clone(), values: values.collect() })
+            })
+            .collect();
+        for list in children {
+            self.fill(registry, &mut records, &list).await?;
+        }
+        Ok(records)
+    }
+
+    async fn fill(&mut self, registry: &Registry, records: &mut [Record], list: &ChildList) -> Result<(), Error> {
+        let comodel = registry.model(&list.comodel)?;
+        let parents: HashSet<Id> = records.iter().map(|record| record.id).collect();
+        let parents: Vec<Value> = parents.into_iter().map(Value::Id).collect();
+        let mut children: HashMap<Id, Vec<Id>> = HashMap::new();
+        for chunk in parents.chunks(CHUNK) {
+            let select = self.planner(registry).children(comodel, &list.inverse, chunk.to_vec())?;
+            for row in self.query(select.statement, &select.readings).await? {
+                if let [Value::Id(child), Value::Id(parent)] = row[..] {
+                    children.entry(parent).or_default().push(child);
+                }
+            }
+        }
+        for record in records {
+            record.values[list.at] = Value::Ids(children.get(&record.id).cloned().unwrap_or_default());
+        }
+        Ok(())
+    }
+}

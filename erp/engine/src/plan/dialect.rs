@@ -1,0 +1,164 @@
+//! How each database keeps each kind of value. The only place that knows both.
+//!
+//! | kind | SQLite (STRICT tables) | PostgreSQL |
+//! |---|---|---|
+//! | text, selection | TEXT | text |
+//! | integer, many2one | INTEGER | bigint |
+//! | float | REAL | double precision |
+//! | decimal | INTEGER, scaled: 12.50 at scale 2 is 1250 | numeric(digits, scale) |
+//! | boolean | INTEGER 0, 1 | boolean |
+//! | date | TEXT `2026-11-21` | date |
+//! | date and time | TEXT `2026-11-21T08:30:00.000000Z`, UTC | timestamptz |
+//! | JSON | TEXT | json: keeps `\u0000`, which a device may well send |
+//! | binary | BLOB | bytea |
+
+use jiff::{Timestamp, tz::TimeZone};
+use rust_decimal::{Decimal, prelude::ToPrimitive};
+use sea_query::{Expr, ExprTrait, Value as Sql};
+
+use crate::{
+    resolve::{FieldDef, Kind},
+    value::Value,
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    Sqlite,
+    Postgres,
+}
+
+/// How a column of an answer is read back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reading {
+    Id,
+    Text,
+    Int,
+    Float,
+    Decimal { scale: u32 },
+    Bool,
+    Date,
+    DateTime,
+    Json,
+    Bytes,
+}
+
+impl Reading {
+    pub(crate) fn of(kind: &Kind) -> Reading {
+        match kind {
+            Kind::Id | Kind::Many2One { .. } | Kind::One2Many { .. } => Reading::Id,
+            Kind::Char { .. } | Kind::Text | Kind::Selection { .. } => Reading::Text,
+            Kind::Integer => Reading::Int,
+            Kind::Float => Reading::Float,
+            Kind::Decimal { scale, .. } => Reading::Decimal { scale: *scale },
+            Kind::Boolean => Reading::Bool,
+            Kind::Date => Reading::Date,
+            Kind::DateTime => Reading::DateTime,
+            Kind::Json => Reading::Json,
+            Kind::Binary => Reading::Bytes,
+        }
+    }
+}
+
+impl Dialect {
+    /// A value that `resolve::coerce` has made fit for the field, as a parameter. Empty ones keep the column's type:
+    /// PostgreSQL takes no untyped parameter, and one statement should serve both.
+    pub(crate) fn bind(self, kind: &Kind, value: Value) -> Expr {
+        let sqlite = self == Dialect::Sqlite;
+        match kind {
+            Kind::Id | Kind::Integer | Kind::Many2One { .. } | Kind::One2Many { .. } => Expr::val(match value {
+                Value::Int(int) => Sql::BigInt(Some(int)),
+                Value::Id(id) => Sql::BigInt(Some(id.0)),
+                _ => Sql::BigInt(None),
+            }),
+            Kind::Char { .. } | Kind::Text | Kind::Selection { .. } => Expr::val(Sql::String(match value {
+                Value::Text(text) => Some(text),
+                _ => None,
+            })),
+            Kind::Float => Expr::val(Sql::Double(match value {
+                Value::Float(float) => Some(float),
+                _ => None,
+            })),
+            Kind::Decimal { scale, .. } => match value {
+                Value::Decimal(decimal) if sqlite => Expr::val(Sql::BigInt(Some(scaled(decimal, *scale)))),
+                Value::Decimal(decimal) => Expr::val(Sql::Decimal(Some(decimal))),
+                _ if sqlite => Expr::val(Sql::BigInt(None)),
+                _ => Expr::val(Sql::Decimal(None)),
+            },
+            Kind::Boolean => Expr::val(Sql::Bool(match value {
+                Value::Bool(bool) => Some(bool),
+                _ => None,
+            })),
+            Kind::Date => self.text_as("date", value, |value| match value {
+                Value::Date(date) => Some(date.to_string()),
+                _ => None,
+            }),
+            Kind::DateTime => self.text_as("timestamptz", value, |value| match value {
+                Value::DateTime(time) => Some(time_text(time)),
+                _ => None,
+            }),
+            Kind::Json => self.text_as("json", value, |value| match value {
+                Value::Json(json) => Some(json.to_string()),
+                _ => None,
+            }),
+            Kind::Binary => Expr::val(Sql::Bytes(match value {
+                Value::Bytes(bytes) => Some(bytes),
+                _ => None,
+            })),
+        }
+    }
+
+    fn text_as(self, postgres_type: &'static str, value: Value, text: impl Fn(Value) -> Option<String>) -> Expr {
+        let text = Expr::val(Sql::String(text(value)));
+        match self {
+            Dialect::Sqlite => text,
+            Dialect::Postgres => text.cast_as(postgres_type),
+        }
+    }
+
+    pub(crate) fn column_type(self, field: &FieldDef) -> String {
+        let (sqlite, postgres) = match &field.kind {
+            Kind::Id | Kind::Integer | Kind::Many2One { .. } | Kind::One2Many { .. } => ("INTEGER", "bigint"),
+            Kind::Char { .. } | Kind::Text | Kind::Selection { .. } => ("TEXT", "text"),
+            Kind::Float => ("REAL", "double precision"),
+            Kind::Decimal { digits, scale } => match self {
+                Dialect::Sqlite => ("INTEGER", ""),
+                Dialect::Postgres => return format!("numeric({digits}, {scale})"),
+            },
+            Kind::Boolean => ("INTEGER", "boolean"),
+            Kind::Date => ("TEXT", "date"),
+            Kind::DateTime => ("TEXT", "timestamptz"),
+            Kind::Json => ("TEXT", "json"),
+            Kind::Binary => ("BLOB", "bytea"),
+        };
+        if self == Dialect::Sqlite { sqlite.to_owned() } else { postgres.to_owned() }
+    }
+
+    /// Parameters in one statement.
+    pub(crate) fn max_parameters(self) -> usize {
+        match self {
+            Dialect::Sqlite => 32_766,
+            Dialect::Postgres => 65_535,
+        }
+    }
+}
+
+/// 12.5 at scale 2 -> 1250. What does not fit becomes the nearest that does; stored values always fit (18 digits).
+fn scaled(decimal: Decimal, scale: u32) -> i64 {
+    let limit = if decimal.is_sign_negative() { i64::MIN } else { i64::MAX };
+    decimal.checked_mul(Decimal::from(10u64.pow(scale))).and_then(|scaled| scaled.to_i64()).unwrap_or(limit)
+}
+
+/// Always 27 characters, so that the text sorts as the time does.
+pub(crate) fn time_text(time: Timestamp) -> String {
+    let t = time.to_zoned(TimeZone::UTC).datetime();
+    format!(
+        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z",
+        t.year(),
+        t.month(),
+        t.day(),
+        t.hour(),
+        t.minute(),
+        t.second(),
+        t.subsec_nanosecond() / 1_000
+    )
+}

@@ -1,0 +1,209 @@
+//! Reading: search, read, count.
+
+use sea_query::{
+    Alias, DynIden, Expr, LockType, NullOrdering, Order, PostgresQueryBuilder, Query, SelectStatement,
+    SqliteQueryBuilder,
+};
+
+use super::{
+    Dialect, Planner, Reading, Statement,
+    condition::{column, table},
+};
+use crate::{
+    domain::Domain,
+    error::{Error, Operation},
+    resolve::{
+        FieldDef, Kind, ModelDef, OrderTerm,
+        path::{self, Path, Step},
+    },
+    value::Value,
+};
+
+/// A query, how its columns are read, and the child lists that further queries fill.
+pub(crate) struct Select {
+    pub(crate) statement: Statement,
+    /// `id` first, then the named fields.
+    pub(crate) readings: Vec<Reading>,
+    pub(crate) names: Vec<String>,
+    pub(crate) children: Vec<ChildList>,
+}
+
+/// The one2many field at `at` in `names`, which lists records of `comodel` by their `inverse`.
+pub(crate) struct ChildList {
+    pub(crate) at: usize,
+    pub(crate) comodel: std::sync::Arc<str>,
+    pub(crate) inverse: String,
+}
+
+pub(crate) struct Wanted<'a> {
+    pub(crate) domain: &'a Domain,
+    pub(crate) order: Option<&'a str>,
+    pub(crate) limit: Option<u64>,
+    pub(crate) offset: u64,
+    pub(crate) lock: bool,
+}
+
+impl Planner<'_> {
+    /// The records' ids and fields. No fields at all: those that the actor may see.
+    pub(crate) fn select(&mut self, model: &ModelDef, fields: &[&str], wanted: &Wanted<'_>) -> Result<Select, Error> {
+        self.check(model, Operation::Read)?;
+        let alias = self.alias();
+        let mut select = Query::select();
+        select.from_as(table(model), alias.clone());
+        let mut readings = vec![Reading::Id];
+        let mut names = Vec::new();
+        let mut children = Vec::new();
+        select.expr(column(&alias, model.field("id")?));
+        for &name in fields {
+            let path = path::follow(self.registry, model, name)?;
+            self.check_field(path.model, path.field, Operation::Read)?;
+            let expr = match (&path.field.kind, path.steps.is_empty()) {
+                (Kind::One2Many { comodel, inverse }, true) => {
+                    self.check(self.registry.model(comodel)?, Operation::Read)?;
+                    children.push(ChildList { at: names.len(), comodel: comodel.clone(), inverse: inverse.clone() });
+                    Expr::val(sea_query::Value::BigInt(None))
+                }
+                _ => self.value_at(&alias, model, &path, name)?,
+            };
+            select.expr(expr);
+            readings.push(Reading::of(&path.field.kind));
+            names.push(name.to_owned());
+        }
+        if let Some(condition) = self.limited(model, &alias, wanted.domain, Operation::Read)?.into_where() {
+            select.and_where(condition);
+        }
+        self.order(&mut select, model, &alias, wanted.order)?;
+        match (wanted.limit, wanted.offset) {
+            (None, 0) => {}
+            // SQLite knows no OFFSET without LIMIT.
+            (limit, offset) => {
+                let most = i64::MAX as u64;
+                select.limit(limit.map_or(most, |limit| limit.clamp(0, most)));
+                select.offset(offset.clamp(0, most));
+            }
+        }
+        if wanted.lock && self.dialect == Dialect::Postgres {
+            select.lock_with_tables(LockType::Update, [alias]);
+        }
+        Ok(Select { statement: self.build(&select), readings, names, children })
+    }
+
+    /// Fields that are read when a call names none.
+    pub(crate) fn readable<'m>(&self, model: &'m ModelDef) -> Vec<&'m str> {
+        let children_too = |field: &FieldDef| match &field.kind {
+            Kind::One2Many { comodel, .. } => {
+                self.registry.model(comodel).is_ok_and(|comodel| self.check(comodel, Operation::Read).is_ok())
+            }
+            kind => *kind != Kind::Id,
+        };
+        model
+            .fields
+            .iter()
+            .filter(|field| children_too(field) && (self.unlimited || self.actor.may_see(field)))
+            .map(|field| field.name.as_str())
+            .collect()
+    }
+
+    pub(crate) fn count(&mut self, model: &ModelDef, domain: &Domain) -> Result<Statement, Error> {
+        self.check(model, Operation::Read)?;
+        self.count_for(model, domain, Operation::Read)
+    }
+
+    /// How many of the domain's records the rules leave for an operation.
+    pub(crate) fn count_for(
+        &mut self,
+        model: &ModelDef,
+        domain: &Domain,
+        operation: Operation,
+    ) -> Result<Statement, Error> {
+        let alias = self.alias();
+        let mut select = Query::select();
+        select.from_as(table(model), alias.clone()).expr(Expr::cust("count(*)"));
+        if let Some(condition) = self.limited(model, &alias, domain, operation)?.into_where() {
+            select.and_where(condition);
+        }
+        Ok(self.build(&select))
+    }
+
+    /// The children of several records: `(child id, parent id)`, in the children's order.
+    pub(crate) fn children(&mut self, comodel: &ModelDef, inverse: &str, parents: Vec<Value>) -> Result<Select, Error> {
+        let domain = Domain::leaf(inverse.to_owned(), crate::domain::Op::In, parents);
+        let wanted = Wanted { domain: &domain, order: None, limit: None, offset: 0, lock: false };
+        self.select(comodel, &[inverse], &wanted)
+    }
+
+    /// The value at the end of a path: a column, or a subquery through many2one fields, empty where the actor may not
+    /// see the record there.
+    fn value_at(&mut self, alias: &DynIden, model: &ModelDef, path: &Path<'_>, name: &str) -> Result<Expr, Error> {
+        let single = |step: &Step<'_>| matches!(step.field.kind, Kind::Many2One { .. });
+        if !path.steps.iter().all(single) || !path.field.kind.is_stored() {
+            return Err(Error::Domain {
+                model: model.name.to_string(),
+                problem: format!("{name} goes through a list; read the list and then its records"),
+            });
+        }
+        self.through(alias, &path.steps, path.field)
+    }
+
+    fn through(&mut self, alias: &DynIden, steps: &[Step<'_>], field: &FieldDef) -> Result<Expr, Error> {
+        let [step, rest @ ..] = steps else { return Ok(column(alias, field)) };
+        let (mut select, next) = self.related(alias, step)?;
+        select.expr(self.through(&next, rest, field)?);
+        Ok(Expr::SubQuery(None, Box::new(sea_query::SubQueryStatement::SelectStatement(select))))
+    }
+
+    fn order(
+        &mut self,
+        select: &mut SelectStatement,
+        model: &ModelDef,
+        alias: &DynIden,
+        order: Option<&str>,
+    ) -> Result<(), Error> {
+        let parsed;
+        let terms: &[OrderTerm] = match order {
+            None => &model.order,
+            Some(order) => {
+                parsed = path::parse_order(order).map_err(|problem| Error::Order {
+                    model: model.name.to_string(),
+                    order: crate::resolve::shorten(order),
+                    problem,
+                })?;
+                &parsed
+            }
+        };
+        let mut by_id = false;
+        for term in terms {
+            let path = path::follow(self.registry, model, &term.path)?;
+            self.check_field(path.model, path.field, Operation::Read)?;
+            if matches!(path.field.kind, Kind::Json | Kind::Binary) {
+                return Err(Error::Order {
+                    model: model.name.to_string(),
+                    order: term.path.clone(),
+                    problem: "JSON and binary fields have no order".to_owned(),
+                });
+            }
+            by_id |= term.path == "id";
+            let nullable = path.field.nullable() || !path.steps.is_empty();
+            let expr = self.value_at(alias, model, &path, &term.path)?;
+            let direction = if term.descending { Order::Desc } else { Order::Asc };
+            // Empty ones last, as PostgreSQL has it by itself; where none is empty the plain form can use an index.
+            let nulls = if term.descending { NullOrdering::First } else { NullOrdering::Last };
+            match (self.dialect, nullable) {
+                (Dialect::Sqlite, true) => select.order_by_expr_with_nulls(expr, direction, nulls),
+                _ => select.order_by_expr(expr, direction),
+            };
+        }
+        if !by_id {
+            select.order_by((alias.clone(), Alias::new("id")), Order::Asc);
+        }
+        Ok(())
+    }
+
+    fn build(&self, select: &SelectStatement) -> Statement {
+        let (sql, values) = match self.dialect {
+            Dialect::Sqlite => select.build(SqliteQueryBuilder),
+            Dialect::Postgres => select.build(PostgresQueryBuilder),
+        };
+        Statement { sql, values }
+    }
+}
