@@ -4,6 +4,8 @@
 Usage: python_escpos.py [SECONDS]    prints one number
 """
 
+import contextlib
+import io
 import sys
 import time
 
@@ -34,15 +36,19 @@ def receipt(printer):
 def main():
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 2.0
     printer = Dummy(profile="TM-T88V")
-    receipt(printer)
+    with contextlib.redirect_stdout(io.StringIO()):
+        receipt(printer)
     assert len(printer.output) > 1000, "the receipt came out empty"
     done = 0
-    start = time.perf_counter()
-    while time.perf_counter() - start < seconds:
-        printer.clear()
-        receipt(printer)
-        done += 1
-    print("%.0f" % (done / (time.perf_counter() - start)))
+    # It says on standard output which barcode renderer it uses, each time.
+    with contextlib.redirect_stdout(io.StringIO()):
+        start = time.perf_counter()
+        while time.perf_counter() - start < seconds:
+            printer.clear()
+            receipt(printer)
+            done += 1
+        took = time.perf_counter() - start
+    print("%.0f" % (done / took))
 
 
 if __name__ == "__main__":
