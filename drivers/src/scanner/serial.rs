@@ -160,3 +160,63 @@ impl Device for Scanner {
         Box::pin(drive(SerialScanner::default(), self.channel, ctx, Limits::default()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn run(chunks: &[&[u8]]) -> Vec<Action> {
+        let (mut scanner, mut out, now) = (SerialScanner::default(), Vec::new(), Instant::now());
+        for chunk in chunks {
+            scanner.step(now, Input::Bytes(chunk), &mut out).unwrap();
+        }
+        out.retain(|action| !matches!(action, Action::Deadline(_)));
+        out
+    }
+
+    fn codes(chunks: &[&[u8]]) -> Vec<String> {
+        let code = |action| match action {
+            Action::Emit(DeviceEvent::Scanner(Event::Code(code))) => Some(code),
+            _ => None,
+        };
+        run(chunks).into_iter().filter_map(code).collect()
+    }
+
+    #[test]
+    fn bytes_that_are_no_utf8_are_latin_1_and_gs_stays() {
+        assert_eq!(codes(&[b"caf\xe9\r"]), ["caf\u{e9}"]);
+        assert_eq!(codes(&["caf\u{e9}\r".as_bytes()]), ["caf\u{e9}"]);
+        assert_eq!(codes(&[b"\x02]C101040\x1d10ABC\x03\0\r"]), ["]C101040\u{1d}10ABC"]);
+    }
+
+    #[test]
+    fn the_longest_code_passes_and_one_more_character_does_not() {
+        let mut code = vec![b'1'; LONGEST];
+        code.push(b'\r');
+        assert_eq!(codes(&[&code])[0].len(), LONGEST);
+        code.insert(0, b'1');
+        assert!(codes(&[&code]).is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_in_any_chunks_give_the_same_codes_and_the_next_one_counts(
+            soup in prop::collection::vec(prop_oneof![4 => any::<u8>(), 1 => Just(b'\r'), 1 => Just(b'\n')], 0..300),
+            cuts in prop::collection::vec(1usize..9, 1..50),
+        ) {
+            let (mut chunks, mut rest, mut cuts) = (Vec::new(), &soup[..], cuts.iter().cycle());
+            while !rest.is_empty() {
+                let (head, tail) = rest.split_at((*cuts.next().unwrap()).min(rest.len()));
+                chunks.push(head);
+                rest = tail;
+            }
+            chunks.push(b"\r4006381333931\r");
+            let whole = [&soup[..], b"\r4006381333931\r"].concat();
+            prop_assert_eq!(run(&chunks), run(&[&whole]));
+            let codes = codes(&chunks);
+            prop_assert_eq!(codes.last().map(String::as_str), Some("4006381333931"));
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! What every driver in the registry keeps to.
+
+use std::collections::HashSet;
+
+use drivers::{Access, Bus, Class, PortId, PortInfo, PortKind, Score, registry};
+
+fn port(kind: PortKind, bus: Bus, manufacturer: &str, product: &str) -> PortInfo {
+    PortInfo {
+        id: PortId("fixture".to_owned()),
+        kind,
+        bus,
+        usb: None,
+        manufacturer: manufacturer.to_owned(),
+        product: product.to_owned(),
+        serial_number: String::new(),
+        access: Access::Ok,
+        assigned: None,
+    }
+}
+
+fn serial(bus: Bus, manufacturer: &str, product: &str) -> PortInfo {
+    port(PortKind::Serial { path: "/dev/ttyX0".into() }, bus, manufacturer, product)
+}
+
+fn usb_serial(manufacturer: &str, product: &str) -> PortInfo {
+    serial(Bus::Usb, manufacturer, product)
+}
+
+fn evdev(manufacturer: &str, product: &str) -> PortInfo {
+    port(PortKind::Evdev { path: "/dev/input/event0".into() }, Bus::Usb, manufacturer, product)
+}
+
+fn tcp(manufacturer: &str, product: &str) -> PortInfo {
+    let address = "192.0.2.7:9100".parse().unwrap();
+    port(PortKind::Tcp { address }, Bus::Network, manufacturer, product)
+}
+
+/// Ports as real devices describe themselves, and who should get them.
+fn fixtures() -> Vec<(PortInfo, Option<&'static str>)> {
+    let (scale, serial_scanner, scanner, keyboard, printer) = (
+        Some("scale.toledo_8217"),
+        Some("scanner.serial"),
+        Some("scanner.evdev"),
+        Some("keyboard.evdev"),
+        Some("printer.escpos_tcp"),
+    );
+    vec![
+        (usb_serial("Mettler-Toledo", "Ariva-S"), scale),
+        (usb_serial("METTLER TOLEDO", "USB Scale"), scale),
+        (usb_serial("Mettler-Toledo", ""), scale),
+        (usb_serial("Datalogic", "QuickScan QD2500"), serial_scanner),
+        (usb_serial("Datalogic ADC, Inc.", "Handheld Barcode Scanner"), serial_scanner),
+        (usb_serial("Honeywell Scanning & Mobility", "Xenon 1900"), serial_scanner),
+        (usb_serial("Symbol Technologies, Inc, 2008", "Symbol Bar Code Scanner"), serial_scanner),
+        (usb_serial("Newland", "NLS-HR22"), serial_scanner),
+        (usb_serial("Zebra Technologies", "DS2208"), serial_scanner),
+        (usb_serial("SM SM-2D PRODUCT USB UART", "Barcode Reader"), serial_scanner),
+        // A bare adapter or a port of the machine may hold anything: a person has to say what.
+        (usb_serial("Prolific Technology Inc.", "USB-Serial Controller"), None),
+        (usb_serial("FTDI", "FT232R USB UART"), None),
+        (usb_serial("", ""), None),
+        (serial(Bus::Serial, "", ""), None),
+        (serial(Bus::Bluetooth, "", ""), None),
+        (evdev("Datalogic", "Datalogic ADC, Inc. Handheld Barcode Scanner"), scanner),
+        (evdev("", "WCM HIDKeyBoard Barcode Reader"), scanner),
+        (evdev("Honeywell Imaging & Mobility", "Honeywell Imaging & Mobility 1900"), scanner),
+        (evdev("Logitech", "Logitech USB Keyboard"), keyboard),
+        (evdev("PCsensor", "PCsensor FootSwitch Keyboard"), keyboard),
+        (evdev("", ""), keyboard),
+        (tcp("", ""), printer),
+        (tcp("EPSON", "TM-T88V"), printer),
+        (tcp("EPSON", "EPSON TM-m30II"), printer),
+        (tcp("BIXOLON", "SRP-350III"), printer),
+        // Office printers answer on port 9100 too, and would print pages of control characters.
+        (tcp("HP", "HP LaserJet Pro M404dn"), None),
+        (tcp("EPSON", "EPSON WF-C5790 Series"), None),
+        (tcp("Brother", "Brother HL-L2350DW series"), None),
+    ]
+}
+
+#[test]
+fn names_are_unique_and_say_class_and_protocol() {
+    let mut seen = HashSet::new();
+    for driver in registry::drivers() {
+        let name = driver.name();
+        assert!(seen.insert(name), "{name} is there twice");
+        let (class, protocol) = name.split_once('.').expect("class, dot, protocol");
+        let expected = match driver.class() {
+            Class::Printer => "printer",
+            Class::Scanner => "scanner",
+            Class::Scale => "scale",
+            Class::Keyboard => "keyboard",
+        };
+        assert_eq!(class, expected, "{name}");
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        assert!(!protocol.is_empty() && protocol.chars().all(plain), "{name}");
+    }
+}
+
+#[test]
+fn every_fixture_goes_to_its_driver() {
+    for (port, expected) in fixtures() {
+        let best = registry::best(&port).map(|(driver, _)| driver.name());
+        assert_eq!(best, expected, "{} / {} on {:?}", port.manufacturer, port.product, port.kind);
+    }
+}
+
+#[test]
+fn no_two_drivers_claim_a_port_with_the_same_score() {
+    let makers = ["", "Mettler-Toledo", "Datalogic", "EPSON", "Zebra barcode"];
+    let products = ["", "scanner", "TM-T20 receipt", "Mettler scale with scanner"];
+    let mixed = makers.iter().flat_map(|maker| {
+        products.iter().flat_map(move |product| {
+            [
+                usb_serial(maker, product),
+                serial(Bus::Serial, maker, product),
+                evdev(maker, product),
+                tcp(maker, product),
+            ]
+        })
+    });
+    for port in fixtures().into_iter().map(|(port, _)| port).chain(mixed) {
+        let mut seen: Vec<(Score, &str)> = Vec::new();
+        for driver in registry::drivers() {
+            let Some(score) = driver.claims(&port) else { continue };
+            if let Some((_, other)) = seen.iter().find(|(s, _)| *s == score) {
+                panic!("{} and {other} both claim {port:?} with {score:?}", driver.name());
+            }
+            seen.push((score, driver.name()));
+        }
+    }
+}
+
+#[test]
+fn claims_depend_on_nothing_but_the_port() {
+    for (port, _) in fixtures() {
+        for driver in registry::drivers() {
+            let first = driver.claims(&port);
+            assert_eq!(driver.claims(&port.clone()), first, "{}", driver.name());
+        }
+    }
+}
+
+#[test]
+fn the_driver_that_a_person_chose_wins_where_it_can_work_and_is_ignored_where_it_cannot() {
+    for (port, automatic) in fixtures() {
+        for driver in registry::drivers() {
+            let assigned = PortInfo { assigned: Some(driver.name().to_owned()), ..port.clone() };
+            match driver.claims(&assigned) {
+                Some(score) if score == Score::Assigned => {
+                    assert_eq!(registry::best(&assigned).unwrap().0.name(), driver.name());
+                }
+                _ => assert_eq!(registry::best(&assigned).map(|(d, _)| d.name()), automatic),
+            }
+        }
+        let unknown = PortInfo { assigned: Some("scale.gone".to_owned()), ..port.clone() };
+        assert_eq!(registry::best(&unknown).map(|(d, _)| d.name()), automatic);
+    }
+}
+
+#[test]
+fn every_driver_can_be_assigned_to_some_port() {
+    for driver in registry::drivers() {
+        let found = fixtures().into_iter().any(|(port, _)| {
+            let assigned = PortInfo { assigned: Some(driver.name().to_owned()), ..port };
+            driver.claims(&assigned) == Some(Score::Assigned)
+        });
+        assert!(found, "{}", driver.name());
+    }
+}
