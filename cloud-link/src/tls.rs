@@ -11,7 +11,7 @@ use rustls::{
     server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey,
 };
-use rustls_pki_types::{CertificateDer, pem::PemObject};
+use rustls_pki_types::{CertificateDer, UnixTime, pem::PemObject};
 
 use crate::identity::{Identity, subject_name};
 
@@ -36,13 +36,26 @@ pub fn mqtt_config(identity: &Identity, grant: &Grant) -> Result<ClientConfig, T
         roots.add(ca)?;
     }
     let chain = certificates(&grant.client_certificate, "client certificate")?;
-    let mut config = ClientConfig::builder_with_provider(provider())
+    let clock = Arc::new(NotBeforePairing(u64::try_from(grant.now_ms / 1000).unwrap_or(0)));
+    let mut config = ClientConfig::builder_with_details(provider(), clock)
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)
         .with_client_auth_cert(chain, identity.client_key())?;
     config.alpn_protocols = vec![b"mqtt".to_vec()];
     config.resumption = rustls::client::Resumption::disabled();
     Ok(config)
+}
+
+/// The box's clock, but never before the pairing, in seconds: a box without a battery starts in 1970 and still has to
+/// reach its ERP.
+#[derive(Debug)]
+struct NotBeforePairing(u64);
+
+impl rustls::time_provider::TimeProvider for NotBeforePairing {
+    fn current_time(&self) -> Option<UnixTime> {
+        let now = UnixTime::now().as_secs().max(self.0);
+        Some(UnixTime::since_unix_epoch(std::time::Duration::from_secs(now)))
+    }
 }
 
 /// The certificate that browsers on the LAN see; replaced while connections go on.

@@ -10,6 +10,11 @@
 //! reconnect events are read again from the outbox and results from the ledger, so a repeat is possible and harmless,
 //! a loss is not.
 
+mod backoff;
+mod clock;
+mod mqtt;
+mod window;
+
 use std::{sync::Arc, time::Duration};
 
 use link_protocol::{
