@@ -45,12 +45,12 @@ pub struct Scenario {
 
 #[derive(Debug, thiserror::Error)]
 pub enum ScenarioError {
-    #[error("cannot read the scenario {path}: {source}")]
-    Read { path: PathBuf, source: std::io::Error },
+    #[error("cannot read the scenario {path}: {why}")]
+    Read { path: PathBuf, why: std::io::Error },
     #[error("the scenario is not valid TOML: {0}")]
     Toml(#[from] toml::de::Error),
-    #[error("device {id}: {source}")]
-    Device { id: String, source: toml::de::Error },
+    #[error("device {id}: {why}")]
+    Device { id: String, why: toml::de::Error },
     #[error("device {id} has the unknown type \"{model}\": use scale_8217, printer_escpos or scanner_serial")]
     Type { id: String, model: String },
     #[error("two devices have the id {0}: give each its own")]
@@ -82,8 +82,7 @@ struct Head {
 
 impl Scenario {
     pub fn read(path: &Path) -> Result<Self, ScenarioError> {
-        let text =
-            std::fs::read_to_string(path).map_err(|source| ScenarioError::Read { path: path.to_owned(), source })?;
+        let text = std::fs::read_to_string(path).map_err(|why| ScenarioError::Read { path: path.to_owned(), why })?;
         Self::parse(&text)
     }
 
@@ -105,7 +104,7 @@ const COMMON: [&str; 6] = ["id", "type", "manufacturer", "product", "serial_numb
 
 fn device(mut table: toml::Table) -> Result<Device, ScenarioError> {
     let id = table.get("id").and_then(toml::Value::as_str).unwrap_or("without an id").to_owned();
-    let wrong = |source| ScenarioError::Device { id: id.clone(), source };
+    let wrong = |why| ScenarioError::Device { id: id.clone(), why };
     let head: Head = table.clone().try_into().map_err(wrong)?;
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     if head.id.is_empty() || !head.id.chars().all(plain) {

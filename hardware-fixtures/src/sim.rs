@@ -29,14 +29,14 @@ const CHARACTER_BITS: u32 = 10;
 
 #[derive(Debug, thiserror::Error)]
 pub enum SimError {
-    #[error("device {id}: {source}")]
-    Capacity { id: String, source: WeightError },
-    #[error("device {id} cannot start: {source}")]
-    Start { id: String, source: io::Error },
-    #[error("cannot listen on the control socket {path}: {source}")]
-    Control { path: PathBuf, source: io::Error },
-    #[error("cannot write the ports file {path}: {source}")]
-    PortsFile { path: PathBuf, source: io::Error },
+    #[error("device {id}: {why}")]
+    Capacity { id: String, why: WeightError },
+    #[error("device {id} cannot start: {why}")]
+    Start { id: String, why: io::Error },
+    #[error("cannot listen on the control socket {path}: {why}")]
+    Control { path: PathBuf, why: io::Error },
+    #[error("cannot write the ports file {path}: {why}")]
+    PortsFile { path: PathBuf, why: io::Error },
     #[error("the devices did not start within 10 seconds")]
     Late,
 }
@@ -55,13 +55,12 @@ pub struct Sim {
 impl Sim {
     /// Starts every device and then writes the ports file; the control socket lies beside it.
     pub async fn start(scenario: &Scenario, ports_file: &Path) -> Result<Self, SimError> {
-        let wrong_file = |source| SimError::PortsFile { path: ports_file.to_owned(), source };
+        let wrong_file = |why| SimError::PortsFile { path: ports_file.to_owned(), why };
         let ports_file = std::path::absolute(ports_file).map_err(wrong_file)?;
         let directory = ports_file.parent().unwrap_or(Path::new("/")).to_owned();
         std::fs::create_dir_all(&directory).map_err(wrong_file)?;
         let control = ports_file.with_extension("control");
-        let listener =
-            control::listen(&control).map_err(|source| SimError::Control { path: control.clone(), source })?;
+        let listener = control::listen(&control).map_err(|why| SimError::Control { path: control.clone(), why })?;
         let descriptors =
             scenario.devices.iter().map(|device| (device.id.clone(), device.descriptor.clone())).collect();
         let ports = Arc::new(Ports::new(ports_file.clone(), control.clone(), descriptors));
@@ -88,7 +87,7 @@ impl Sim {
             server.await;
             ("control".to_owned(), Ok(()))
         });
-        sim.ports.publish().map_err(|source| SimError::PortsFile { path: ports_file, source })?;
+        sim.ports.publish().map_err(|why| SimError::PortsFile { path: ports_file, why })?;
         Ok(sim)
     }
 
@@ -118,7 +117,7 @@ impl Sim {
         let end = tokio::time::Instant::now() + Duration::from_secs(10);
         while self.ports.plugged() < count {
             tokio::select! {
-                (id, source) = self.failed() => return Err(SimError::Start { id, source }),
+                (id, why) = self.failed() => return Err(SimError::Start { id, why }),
                 () = tokio::time::sleep(Duration::from_millis(1)) => {}
             }
             if tokio::time::Instant::now() > end {
@@ -130,11 +129,11 @@ impl Sim {
 }
 
 fn build(device: &Device, context: Context, out: &Path) -> Result<(&'static str, Task), SimError> {
-    let start = |source| SimError::Start { id: device.id.clone(), source };
+    let start = |why| SimError::Start { id: device.id.clone(), why };
     let line = |baud, check| Line::new(Format::new(baud, CHARACTER_BITS), check).map_err(start);
     Ok(match &device.model {
         Model::Scale8217(settings) => {
-            let scale = Scale::new(settings).map_err(|source| SimError::Capacity { id: device.id.clone(), source })?;
+            let scale = Scale::new(settings).map_err(|why| SimError::Capacity { id: device.id.clone(), why })?;
             ("scale_8217", Box::pin(scale::run(context, scale, line(settings.baud, settings.check_baud)?)))
         }
         Model::ScannerSerial(settings) => {

@@ -20,8 +20,8 @@ use crate::printer::Job;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    #[error("cannot reach the simulator at {path}: is iot-sim running? ({source})")]
-    Connect { path: PathBuf, source: io::Error },
+    #[error("cannot reach the simulator at {path}: is iot-sim running? ({why})")]
+    Connect { path: PathBuf, why: io::Error },
     #[error("the ports file {path} does not name a control socket: {why}")]
     PortsFile { path: PathBuf, why: String },
     #[error("lost the simulator: {0}")]
@@ -49,7 +49,7 @@ struct PortsHead {
 impl Client {
     pub async fn connect(socket: &Path) -> Result<Self, ClientError> {
         let connected = UnixStream::connect(socket).await;
-        let stream = connected.map_err(|source| ClientError::Connect { path: socket.to_owned(), source })?;
+        let stream = connected.map_err(|why| ClientError::Connect { path: socket.to_owned(), why })?;
         let (read, write) = stream.into_split();
         Ok(Self { read: BufReader::new(read), write })
     }

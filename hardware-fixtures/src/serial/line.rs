@@ -13,6 +13,8 @@ use crate::clock::{Micros, Timer, now_us};
 
 /// How long to wait before looking again whether somebody opened the tty.
 const CLOSED_US: Micros = 10_000;
+/// How often to put a tty that nobody has open in order: a program may have come and gone unseen.
+const RESET_US: Micros = 1_000_000;
 
 #[derive(Debug)]
 pub(crate) enum LineEvent {
@@ -32,8 +34,9 @@ pub(crate) struct Line {
     check_baud: bool,
     pty: Option<Pty>,
     timer: Timer,
-    open: bool,
     retry_at: Micros,
+    /// When to put the closed tty in order again.
+    reset_at: Micros,
     mismatch: Option<u32>,
     lost: u64,
     unheard: u64,
@@ -47,8 +50,8 @@ impl Line {
             check_baud,
             pty: None,
             timer: Timer::new()?,
-            open: false,
             retry_at: 0,
+            reset_at: 0,
             mismatch: None,
             lost: 0,
             unheard: 0,
@@ -59,7 +62,7 @@ impl Line {
         let pty = Pty::open()?;
         let path = pty.path().to_owned();
         self.pty = Some(pty);
-        self.open = false;
+        self.reset_at = now_us() + RESET_US;
         Ok(path)
     }
 
@@ -120,13 +123,17 @@ impl Line {
                 done = self.timer.until(deadline) => done?,
                 read = pty.read(&mut buffer) => match read? {
                     Read::Bytes(n) => {
-                        self.open = true;
                         self.pace.peer_sends(now_us(), &buffer[..n]);
                     }
+                    Read::HungUp => self.reset_at = 0,
                     Read::Closed => {
-                        self.retry_at = now_us() + CLOSED_US;
-                        if std::mem::take(&mut self.open) && self.closed()? {
-                            return Ok(LineEvent::Remade);
+                        let now = now_us();
+                        self.retry_at = now + CLOSED_US;
+                        if now >= self.reset_at {
+                            self.reset_at = now + RESET_US;
+                            if self.reset()? {
+                                return Ok(LineEvent::Remade);
+                            }
                         }
                     }
                 },
@@ -134,8 +141,8 @@ impl Line {
         }
     }
 
-    /// The last program closed the tty. True if the pty had to be made anew.
-    fn closed(&mut self) -> io::Result<bool> {
+    /// Nobody has the tty open. True if the pty had to be made anew.
+    fn reset(&mut self) -> io::Result<bool> {
         let Some(pty) = &self.pty else { return Ok(false) };
         match pty.reset() {
             Ok(()) => Ok(false),
@@ -154,7 +161,6 @@ impl Line {
         }
         let same_speed = self.speaks_our_speed();
         let Some(pty) = &self.pty else { return Ok(()) };
-        self.open = true;
         // What a UART makes of bits of the wrong length is anybody's guess; it is never what was sent.
         let byte = if same_speed { byte } else { byte.rotate_left(3) ^ 0xA5 };
         if !pty.write(byte)? {

@@ -30,6 +30,8 @@ pub(crate) struct Pty {
 #[derive(Debug)]
 pub(crate) enum Read {
     Bytes(usize),
+    /// A program has just closed the tty.
+    HungUp,
     /// Nobody has the tty open.
     Closed,
 }
@@ -93,7 +95,7 @@ impl Pty {
                 Err(_would_block) if !hung_up => {}
                 Ok(Err(_)) | Err(_) => {
                     self.watched = None;
-                    return Ok(Read::Closed);
+                    return Ok(Read::HungUp);
                 }
             }
         }
