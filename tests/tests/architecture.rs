@@ -14,7 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("erp-apps", &["erp-engine"]),
     ("erp", &["erp-apps", "erp-engine", "link-protocol"]),
     ("iot-sim", &[]),
-    ("system-tests", &["iot-sim", "link-protocol"]),
+    ("system-tests", &["cloud-link", "drivers", "iot-sim", "link-protocol"]),
 ];
 
 fn metadata() -> Value {
