@@ -4,6 +4,7 @@
 //! browsers do: over HTTPS, WebSockets and the simulators' control socket.
 
 pub mod clock;
+pub mod counter;
 pub mod erp;
 pub mod http;
 pub mod programs;

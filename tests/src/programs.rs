@@ -59,6 +59,18 @@ impl Program {
         Ok(rustix::process::kill_process(pid, signal)?)
     }
 
+    /// Until it ends by itself, with success.
+    pub async fn wait(mut self, limit: Duration) -> Result<()> {
+        match tokio::time::timeout(limit, self.child.wait()).await {
+            Ok(status) if status.as_ref().is_ok_and(std::process::ExitStatus::success) => Ok(()),
+            Ok(status) => {
+                let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+                bail!("{} ended with {:?}: {log}", self.name, status?)
+            }
+            Err(_) => bail!("{} did not end within {limit:?}, see {}", self.name, self.log.display()),
+        }
+    }
+
     /// SIGTERM, then ten seconds, then SIGKILL.
     pub async fn stop(mut self) -> Result<()> {
         if self.child.try_wait()?.is_none() {
