@@ -25,6 +25,18 @@ pub struct EventRow {
     pub received_at: Option<Timestamp>,
 }
 
+/// Which events, newest first.
+#[derive(Debug, Clone, Default)]
+pub struct Query {
+    /// Of one device only.
+    pub device: Option<(BoxId, String)>,
+    /// Records with a larger id only.
+    pub after: Option<i64>,
+    /// Records with a smaller id only.
+    pub before: Option<i64>,
+    pub limit: usize,
+}
+
 #[derive(Debug, Clone)]
 pub struct Events {}
 
@@ -36,6 +48,11 @@ impl Events {
 
     /// Events stored after record `after`, oldest first, at most `limit`.
     pub async fn after(&self, _uid: Uid, _after: i64, _limit: usize) -> Result<Vec<EventRow>, ServiceError> {
+        Ok(vec![])
+    }
+
+    /// What the Events page shows: newest first. With `after`, the newest ones beyond it.
+    pub async fn query(&self, _uid: Uid, _query: Query) -> Result<Vec<EventRow>, ServiceError> {
         Ok(vec![])
     }
 }

@@ -1,0 +1,49 @@
+use axum::{
+    extract::{Query, State},
+    response::{IntoResponse, Redirect, Response},
+};
+use serde::Deserialize;
+
+use super::{
+    frame::{Page, company, safe_next},
+    view::login::{self, Login},
+};
+use crate::{sessions::Session, state::AppState};
+
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Asked {
+    #[serde(default)]
+    next: String,
+    /// Present after signing out.
+    out: Option<String>,
+}
+
+pub(super) async fn page(
+    State(state): State<AppState>,
+    session: Result<Session, Response>,
+    Query(asked): Query<Asked>,
+) -> Response {
+    let next = safe_next(&asked.next);
+    if session.is_ok() {
+        return Redirect::to(next).into_response();
+    }
+    let view = Login {
+        company: company(&state),
+        remark: asked.out.map(|_| "You are signed out.".to_owned()),
+        next: next.to_owned(),
+        ..Login::default()
+    };
+    Page(login::view(&view)).into_response()
+}
+
+/// The page again, after a form that failed.
+pub fn failed(state: &AppState, error: String, login: String, next: &str) -> Response {
+    let view = Login {
+        company: company(state),
+        error: Some(super::frame::sentence(&error)),
+        login,
+        next: safe_next(next).to_owned(),
+        ..Login::default()
+    };
+    Page(login::view(&view)).into_response()
+}
