@@ -22,7 +22,17 @@ use crate::device::{Command, CommandId, Condition, DeviceError, DeviceEvent, Out
 /// No I/O, no clock, no channel: transcripts, proptest and fuzzing drive it directly.
 pub trait Protocol: Send + 'static {
     fn step(&mut self, now: Instant, input: Input<'_>, out: &mut Vec<Action>) -> Result<(), DeviceError>;
+
+    /// Work that a command needs before [`step`](Self::step) sees it and that would hold up other devices, such as
+    /// decoding a picture. It runs on a thread for such work; its result goes into `step` in place of the command.
+    fn prepare(&self, command: &Command) -> Option<Preparation> {
+        let _ = command;
+        None
+    }
 }
+
+/// See [`Protocol::prepare`].
+pub type Preparation = Box<dyn FnOnce(Command) -> Command + Send>;
 
 #[derive(Debug)]
 pub enum Input<'a> {

@@ -1,5 +1,7 @@
 //! Drivers from `open` to `run` over pipes: what the loop promises to whoever asks.
 
+#![allow(clippy::unwrap_used)] // helpers of tests
+
 use std::{collections::HashMap, sync::Mutex, time::Duration};
 
 use drivers::{
@@ -246,4 +248,30 @@ async fn a_typing_scanner_gives_the_code_that_it_types() {
     assert_eq!(rig.code().await, "A12");
     rig.far.write_all(&key(3, 1)).await.unwrap();
     assert_eq!(rig.code().await, "2", "ended by silence");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_picture_is_made_ready_elsewhere_and_printed_or_refused_with_words() {
+    let mut rig = Rig::new("printer.escpos_tcp", 1 << 16).await;
+    rig.expect(GREETING).await;
+    rig.far.write_all(ONLINE).await.unwrap();
+    let picture = |bytes: &[u8]| {
+        let blocks = vec![Block::Image(bytes.to_vec())];
+        Command::Printer(printer::Command::Print(Document { blocks, cut: true, open_drawer: false }))
+    };
+    let bad = rig.ask("bad", picture(b"no picture"), SECOND).await;
+    let Outcome::Rejected(Reason::Invalid, why) = bad.await.unwrap() else { panic!() };
+    assert!(why.contains("send a PNG or JPEG"), "{why}");
+    // One black dot, 1 by 1.
+    let png = data(
+        "89504e470d0a1a0a0000000d49484452000000010000000108000000003a7e9b550000000a49444154789c6360000000\
+         02000148afa4710000000049454e44ae426082",
+    );
+    let _good = rig.ask("good", picture(&png), SECOND).await;
+    let job = rig.read_to(b"\x10\x04\x01").await;
+    assert!(job.windows(9).any(|w| w == [0x1d, b'v', b'0', 0, 1, 0, 1, 0, 0x80]), "{job:x?}");
+}
+
+fn data(hex: &str) -> Vec<u8> {
+    (0..hex.len() / 2).map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).unwrap()).collect()
 }

@@ -1,9 +1,10 @@
 //! The loop between one channel and one protocol.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     future::poll_fn,
     io,
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     task::{Context, Poll},
     time::{Duration, Instant},
@@ -13,11 +14,12 @@ use bytes::{Buf, Bytes};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     sync::{mpsc::error::TrySendError, oneshot},
+    task::JoinSet,
 };
 
 use super::{Action, Input, Protocol};
 use crate::{
-    device::{CommandId, DeviceCtx, DeviceError, Outcome, Reason, Request},
+    device::{Command, CommandId, DeviceCtx, DeviceError, Outcome, Reason, Request},
     io::Channel,
 };
 
@@ -51,7 +53,16 @@ pub async fn drive<P: Protocol>(
     limits: Limits,
 ) -> Result<(), DeviceError> {
     let mut wire = Wire { channel, out: VecDeque::new(), stalled_since: None };
-    let mut desk = Desk { protocol, ctx, limits, open: HashMap::new(), wake: None, actions: Vec::new() };
+    let mut desk = Desk {
+        protocol,
+        ctx,
+        limits,
+        open: HashMap::new(),
+        wake: None,
+        actions: Vec::new(),
+        preparing: JoinSet::new(),
+        unseen: HashSet::new(),
+    };
     let result = desk.serve(&mut wire).await;
     desk.close(&result);
     result
@@ -104,6 +115,9 @@ struct Desk<P> {
     open: HashMap<CommandId, oneshot::Sender<Outcome>>,
     wake: Option<Instant>,
     actions: Vec<Action>,
+    /// Commands that are made ready on another thread; the protocol has not seen them yet.
+    preparing: JoinSet<(CommandId, Option<Command>, Instant)>,
+    unseen: HashSet<CommandId>,
 }
 
 impl<P: Protocol> Desk<P> {
@@ -144,6 +158,10 @@ impl<P: Protocol> Desk<P> {
                     Some(request) => self.take(wire, request).await?,
                     None => { asking = false; false }
                 },
+                Some(ready) = self.preparing.join_next() => match ready {
+                    Ok((id, command, before)) => self.prepared(wire, id, command, before).await?,
+                    Err(_) => false,
+                },
                 () = &mut sleep, if next.is_some() => {
                     let now = now();
                     if stall.is_some_and(|at| at <= now) {
@@ -180,6 +198,35 @@ impl<P: Protocol> Desk<P> {
             return Ok(false);
         }
         self.open.insert(id.clone(), reply);
+        match self.protocol.prepare(&command) {
+            None => self.step(wire, Input::Command { id, command, before }).await,
+            Some(prepare) => {
+                // A picture that brings its decoder down costs its own command, not the device.
+                self.unseen.insert(id.clone());
+                let prepare = AssertUnwindSafe(move || prepare(command));
+                self.preparing.spawn_blocking(move || (id, catch_unwind(prepare).ok(), before));
+                Ok(false)
+            }
+        }
+    }
+
+    async fn prepared(
+        &mut self,
+        wire: &mut Wire,
+        id: CommandId,
+        command: Option<Command>,
+        before: Instant,
+    ) -> Result<bool, DeviceError> {
+        self.unseen.remove(&id);
+        let Some(command) = command else {
+            let message = "the picture cannot be decoded: save it anew as PNG".to_owned();
+            self.reply(&id, Outcome::Rejected(Reason::Invalid, message));
+            return Ok(false);
+        };
+        if before <= now() {
+            self.reply(&id, Outcome::Rejected(Reason::Expired, "it took too long to get it ready".to_owned()));
+            return Ok(false);
+        }
         self.step(wire, Input::Command { id, command, before }).await
     }
 
@@ -245,8 +292,15 @@ impl<P: Protocol> Desk<P> {
             Ok(()) => "the box let go of the device".to_owned(),
             Err(error) => error.to_string(),
         };
-        for (_, reply) in self.open.drain() {
-            answer(reply, Outcome::Unknown(format!("{why}: look at the device before you try again")));
+        for (id, reply) in self.open.drain() {
+            answer(
+                reply,
+                if self.unseen.contains(&id) {
+                    Outcome::Rejected(Reason::Offline, why.clone())
+                } else {
+                    Outcome::Unknown(format!("{why}: look at the device before you try again"))
+                },
+            );
         }
         self.ctx.requests.close();
         while let Ok(request) = self.ctx.requests.try_recv() {

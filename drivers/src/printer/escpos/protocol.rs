@@ -29,12 +29,13 @@ use job::Job;
 use super::{
     encode,
     profile::Profile,
+    raster,
     reply::{Replies, Reply, Status},
 };
 use crate::{
     device::{Command, CommandId, Condition, DeviceError, DeviceEvent, Fault, Outcome, Reason, Value},
-    printer::{Certainty, Command as PrinterCommand, Event},
-    runner::{Action, Input},
+    printer::{Block, Certainty, Command as PrinterCommand, Event},
+    runner::{Action, Input, Preparation},
 };
 
 /// `GS a`: send the status by itself whenever it changes. `ESC @` ends that, so every job says it again.
@@ -382,6 +383,20 @@ impl Protocol {
 }
 
 impl crate::runner::Protocol for Protocol {
+    fn prepare(&self, command: &Command) -> Option<Preparation> {
+        let Command::Printer(PrinterCommand::Print(document)) = command else { return None };
+        let pictures = document.blocks.iter().any(|block| matches!(block, Block::Image(_)));
+        let profile = self.profile;
+        pictures.then(|| {
+            Box::new(move |mut command| {
+                if let Command::Printer(PrinterCommand::Print(document)) = &mut command {
+                    raster::prepare(document, &profile);
+                }
+                command
+            }) as Preparation
+        })
+    }
+
     fn step(&mut self, now: Instant, input: Input<'_>, out: &mut Vec<Action>) -> Result<(), DeviceError> {
         match input {
             Input::Started => {

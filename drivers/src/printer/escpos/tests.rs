@@ -109,6 +109,19 @@ fn a_wide_picture_is_scaled_to_the_paper_and_grey_is_dithered() {
 }
 
 #[test]
+fn a_picture_prepared_on_another_thread_prints_the_same() {
+    for (width, height) in [(13, 5), (16, 300), (700, 40)] {
+        let picture = png(width, height, |x, y| [(x * 7 + y * 3) as u8, 90, 10, 255]);
+        let mut prepared = document(vec![Block::Image(picture.clone())]);
+        raster::prepare(&mut prepared, &Profile::TM_T88);
+        assert_ne!(prepared.blocks[0], Block::Image(picture.clone()));
+        assert_eq!(encoded(prepared.blocks), encoded(vec![Block::Image(picture)]));
+    }
+    let lie = Block::Image(b"P4\n512 16000\nshort".to_vec());
+    assert!(matches!(encode(&document(vec![lie]), &Profile::TM_T88), Err(EncodeError::Image(_))));
+}
+
+#[test]
 fn what_is_no_picture_is_refused_with_words() {
     let error = encode(&document(vec![Block::Image(b"GIF89a".to_vec())]), &Profile::TM_T88).unwrap_err();
     assert!(error.to_string().starts_with("the picture cannot be read: send a PNG or JPEG"), "{error}");
