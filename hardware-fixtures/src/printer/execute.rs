@@ -12,6 +12,9 @@ use super::{
 };
 use crate::clock::Micros;
 
+/// White left under the last line by a cut that feeds by itself.
+const CUT_CLEARANCE: usize = 16;
+
 impl Printer {
     pub(super) fn execute(&mut self, command: Command, now: Micros) {
         if !self.selected && !matches!(command, Command::Fixed { lead: ESC, letter: b'=', .. }) {
@@ -125,7 +128,7 @@ impl Printer {
                 let how = if matches!(n, 0 | 48 | 65 | 97 | 103) { "full" } else { "partial" };
                 if let Some(feed) = bytes.get(1) {
                     self.paper.print_and_feed(usize::from(*feed) / 2);
-                    self.paper.feed(self.inside());
+                    self.paper.feed(self.inside() + CUT_CLEARANCE);
                 }
                 self.cut(how, self.inside());
             }

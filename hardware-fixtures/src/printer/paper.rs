@@ -244,7 +244,8 @@ impl Paper {
         let width = bars.modules.len() * module;
         if width > self.room() {
             // As the printer does: a code that does not fit is not printed.
-            return self.picture(&Bitmap::from_fn(0, 0, |_, _| false), &format!("[{} too wide]", bars.name));
+            let nothing = Bitmap { width: 0, height: 0, dots: Vec::new() };
+            return self.picture(&nothing, &format!("[{} too wide]", bars.name));
         }
         let bitmap = Bitmap::from_fn(width, height, |x, _| bars.modules[x / module]);
         let note = format!("[{} {}]", bars.name, bars.text);

@@ -287,7 +287,8 @@ impl Scale {
             wobble.next += wobble.period_us;
             wobble.step += 1;
             // A new value each time, so that a reader can tell every change from every other nearby.
-            self.load = 1_000 + (wobble.step * 7) % 5_000;
+            let range = (self.capacity * 8 / 10).max(1);
+            self.load = self.capacity / 10 + (wobble.step * 7) % range;
             self.load_from = self.load;
             (self.moving_since, self.moving_until) = (at, at);
             self.note_change(at);
