@@ -12,7 +12,7 @@ pub trait Lookup {
     /// The value of a field that is no list.
     fn value(&self, field: &str) -> Value;
     /// The records at the other end of a relation.
-    fn related(&self, field: &str) -> Vec<&dyn Lookup>;
+    fn related<'s>(&'s self, field: &str) -> Vec<Box<dyn Lookup + 's>>;
 }
 
 impl Domain {
@@ -33,7 +33,7 @@ impl Domain {
 fn along(record: &dyn Lookup, path: &str, leaf: &Leaf, user: &Value) -> bool {
     match path.split_once('.') {
         None => compare(&record.value(path), leaf, user),
-        Some((relation, rest)) => record.related(relation).into_iter().any(|next| along(next, rest, leaf, user)),
+        Some((relation, rest)) => record.related(relation).into_iter().any(|next| along(&*next, rest, leaf, user)),
     }
 }
 

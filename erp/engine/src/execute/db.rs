@@ -187,6 +187,10 @@ impl Link {
         .map_err(Error::from_sqlx)
     }
 
+    pub(crate) fn abandon(&mut self) {
+        self.state = State::Idle;
+    }
+
     pub(crate) async fn commit(self) -> Result<(), Error> {
         match self.state {
             State::Idle | State::SqliteReading(_) => Ok(()),

@@ -105,9 +105,11 @@ impl Env {
         if self.failed { Err(Error::Aborted) } else { Ok(()) }
     }
 
-    /// Something was written that must not stay.
+    /// Something was written that must not stay. It is rolled back now: whoever holds on to this environment must not
+    /// keep other writers waiting.
     pub(super) fn fail(&mut self, error: Error) -> Error {
         self.failed = true;
+        self.link.abandon();
         error
     }
 

@@ -24,7 +24,7 @@ pub(crate) async fn migrate(link: &mut Link, registry: &Registry) -> Result<(), 
     link.ready_to_write().await?;
     if link.dialect() == Dialect::Postgres {
         // Several processes of one company may start at once. The number is this program's own, "erp1".
-        link.run("SELECT pg_advisory_xact_lock(1701998641)".to_owned()).await?;
+        link.run("SELECT pg_advisory_xact_lock(1701998641, hashtext(current_schema()))".to_owned()).await?;
     }
     let found = look(link).await?;
     for sql in wanted(registry, &found, link.dialect()) {

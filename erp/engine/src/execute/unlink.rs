@@ -117,9 +117,9 @@ impl Env {
         Ok(ids(self.query(select.statement, &select.readings).await?))
     }
 
-    fn as_system<'r, T>(
+    fn as_system<T>(
         &self,
-        registry: &'r Registry,
+        registry: &Registry,
         plan: impl FnOnce(&mut Planner<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let system = super::Actor::superuser("what a deletion takes along");

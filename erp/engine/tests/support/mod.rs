@@ -1,0 +1,102 @@
+//! One test on both databases: a SQLite file of its own, and a PostgreSQL schema of its own.
+//!
+//! `ERP_TEST_POSTGRES`: an address; `off`; `required` (then a machine without PostgreSQL fails); without it a private
+//! server is started where its programs are installed.
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
+
+use std::{
+    process::{self, Command},
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use erp_engine::{Db, Engine, declare::App};
+
+pub struct TestDb {
+    url: String,
+    schema: Option<(String, String)>,
+    _dir: Option<tempfile::TempDir>,
+}
+
+/// `on_both!(name, |db| async move { ... });`: a module of this name with a test for each database.
+#[macro_export]
+macro_rules! on_both {
+    ($($(#[$meta:meta])* async fn $name:ident($db:ident: TestDb) $body:block)*) => { $(
+        mod $name {
+            use super::*;
+
+            $(#[$meta])*
+            async fn on(db: &$crate::support::TestDb) {
+                let $db = db;
+                $body
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_sqlite() {
+                on(&$crate::support::TestDb::sqlite()).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_postgres() {
+                let Some(db) = $crate::support::TestDb::postgres().await else { return };
+                on(&db).await;
+                db.drop_schema().await;
+            }
+        }
+    )* };
+}
+
+impl TestDb {
+    pub fn sqlite() -> TestDb {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        TestDb { url: format!("sqlite:{}", dir.path().join("erp.db").display()), schema: None, _dir: Some(dir) }
+    }
+
+    pub async fn postgres() -> Option<TestDb> {
+        let server = server()?;
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let schema = format!("t{}_{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        admin(&server, &format!("CREATE SCHEMA {schema}")).await;
+        let join = if server.contains('?') { '&' } else { '?' };
+        let url = format!("{server}{join}options=-c%20search_path%3D{schema}");
+        Some(TestDb { url, schema: Some((server, schema)), _dir: None })
+    }
+
+    /// A connection of its own each time: as another process would have it.
+    pub async fn connect(&self) -> Db {
+        Db::connect(&self.url).await.expect("a database connection")
+    }
+
+    pub async fn open(&self, apps: &[App]) -> Engine {
+        Engine::open(self.connect().await, apps).await.expect("apps that resolve")
+    }
+
+    pub async fn drop_schema(&self) {
+        if let Some((server, schema)) = &self.schema {
+            admin(server, &format!("DROP SCHEMA {schema} CASCADE")).await;
+        }
+    }
+}
+
+async fn admin(server: &str, sql: &str) {
+    let pool = sqlx::postgres::PgPool::connect(server).await.expect("the PostgreSQL for tests");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).execute(&pool).await.expect("a schema for the test");
+    pool.close().await;
+}
+
+fn server() -> Option<String> {
+    let wish = std::env::var("ERP_TEST_POSTGRES").unwrap_or_default();
+    match wish.as_str() {
+        "off" => return None,
+        "" | "required" => {}
+        url => return Some(url.to_owned()),
+    }
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../engine/tests/postgres.sh");
+    let run = Command::new("sh").arg(script).stdin(process::Stdio::null()).output().expect("a shell");
+    let said = String::from_utf8_lossy(&run.stderr).into_owned();
+    if run.status.success() {
+        return Some(String::from_utf8_lossy(&run.stdout).trim().to_owned());
+    }
+    assert!(run.status.code() == Some(2) && wish != "required", "the PostgreSQL for tests did not start: {said}");
+    println!("NOT RUN on PostgreSQL: {said}");
+    None
+}
