@@ -56,7 +56,8 @@ struct Sending {
     frames: VecDeque<Vec<u8>>,
     last_bytes_us: Vec<Micros>,
     bytes: usize,
-    heard: bool,
+    /// Bytes lost before this request because nobody listened.
+    unheard_before: u64,
     reply: oneshot::Sender<Answer>,
 }
 
@@ -74,11 +75,11 @@ pub(crate) async fn run(mut context: Context, settings: Settings, mut line: Line
                 }
                 Ok(Begin::Frames(mut frames)) => {
                     let bytes = frames.iter().map(Vec::len).sum();
+                    let unheard_before = line.losses().0;
                     if let Some(first) = frames.pop_front() {
                         line.send(&first);
                     }
-                    let heard = line.listened_to();
-                    sending = Some(Sending { frames, last_bytes_us: Vec::new(), bytes, heard, reply });
+                    sending = Some(Sending { frames, last_bytes_us: Vec::new(), bytes, unheard_before, reply });
                 }
                 Ok(Begin::Other(verb)) => {
                     if matches!(verb, Do::Unplug {}) && let Some(cut) = sending.take() {
@@ -123,13 +124,12 @@ fn begin(settings: &Settings, verb: Verb) -> Result<Begin, Refused> {
 /// One frame has gone; sends the next or answers.
 fn went(line: &mut Line, mut sent: Sending, at: Micros) -> Option<Sending> {
     sent.last_bytes_us.push(at);
-    sent.heard &= line.listened_to();
     if let Some(next) = sent.frames.pop_front() {
         line.send(&next);
         return Some(sent);
     }
     let answer = json!({
-        "last_byte_us": at, "last_bytes_us": sent.last_bytes_us, "bytes": sent.bytes, "heard": sent.heard,
+        "last_byte_us": at, "last_bytes_us": sent.last_bytes_us, "bytes": sent.bytes, "heard": line.losses().0 == sent.unheard_before,
     });
     drop(sent.reply.send(Ok(answer)));
     None
