@@ -232,10 +232,9 @@ impl Shop {
 pub struct Printed {
     pub png: PathBuf,
     pub text: String,
-    #[serde(default)]
-    pub drawer_kicks: u32,
-    #[serde(default)]
-    pub first_byte_us: u64,
+    /// When the drawer was told to open, CLOCK_MONOTONIC microseconds.
+    pub drawer_kicks_us: Vec<u64>,
+    pub first_byte_us: Option<u64>,
 }
 
 /// Every receipt that a simulated printer has printed, oldest first.

@@ -90,6 +90,8 @@ pub struct Change {
     pub n: u64,
     pub us: Micros,
     pub weight: String,
+    /// When the scale was first asked after that and began to answer with it.
+    pub answered_us: Option<Micros>,
 }
 
 #[derive(Debug)]
@@ -202,6 +204,11 @@ impl Scale {
         match byte {
             b'W' => {
                 let answer = self.weight(now);
+                if self.at_rest(now)
+                    && let Some(change) = self.changes.back_mut().filter(|c| c.us <= now && c.answered_us.is_none())
+                {
+                    change.answered_us = Some(now);
+                }
                 self.answer(now, answer);
             }
             b'Z' => {
@@ -300,7 +307,7 @@ impl Scale {
             self.changes.pop_front();
         }
         let weight = digits((self.load - self.zero - self.tare).abs(), self.unit);
-        self.changes.push_back(Change { n: self.changes_made, us, weight });
+        self.changes.push_back(Change { n: self.changes_made, us, weight, answered_us: None });
         self.changes_made += 1;
     }
 

@@ -84,7 +84,8 @@ async fn measure(medium: &str, box_root: &Path, goals: bool) -> Result<()> {
         let asked = monotonic_us();
         till.send(&ToBox::Command { id: id.clone(), device: printer.clone(), ttl_ms: 10_000, body }).await?;
         till.next("the outcome", PATIENCE, |f| matches!(f, FromBox::Outcome { id: i, .. } if *i == id)).await?;
-        let first = printed(&mut sim, "bench-printer").await?.last().context("nothing was printed")?.first_byte_us;
+        let jobs = printed(&mut sim, "bench-printer").await?;
+        let first = jobs.last().and_then(|job| job.first_byte_us).context("nothing was printed")?;
         samples.push(ms_between(asked, first));
     }
     for percent in [50, 99] {
