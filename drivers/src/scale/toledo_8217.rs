@@ -79,7 +79,7 @@ enum Phase {
     /// Ask at this time.
     Breath(Instant),
     /// `Z` or `T` is out; give up at this time.
-    Acting(CommandId, Instant),
+    Acting(CommandId, ScaleCommand, Instant),
 }
 
 impl Protocol8217 {
@@ -116,7 +116,8 @@ impl Protocol8217 {
             }
             Frame::Status(status) => {
                 self.good(now, out);
-                if let Some(state) = status.state() {
+                // After a command it tells how that went; what the scale shows comes with the next answer.
+                if let Some(state) = status.state().filter(|_| !matches!(self.phase, Phase::Acting(..))) {
                     self.show(Reading { state, weight: None }, out);
                 }
                 self.answered(now, Some(status), out);
@@ -148,8 +149,12 @@ impl Protocol8217 {
 
     /// An answer of any kind came: it ends the question or the action that is under way.
     fn answered(&mut self, now: Instant, status: Option<Status>, out: &mut Vec<Action>) {
-        if let Phase::Acting(id, _) = &self.phase {
-            let outcome = match status.and_then(Status::refusal) {
+        if let Phase::Acting(id, command, _) = &self.phase {
+            let refusal = match command {
+                ScaleCommand::Tare => Status::tare_refusal,
+                _ => Status::zero_refusal,
+            };
+            let outcome = match status.and_then(refusal) {
                 Some((reason, message)) => Outcome::Rejected(reason, message.to_owned()),
                 None => Outcome::Done(Value::Nothing),
             };
@@ -167,7 +172,7 @@ impl Protocol8217 {
             }
             let byte = if command == ScaleCommand::Zero { b'Z' } else { b'T' };
             out.push(Action::Write(vec![byte]));
-            self.phase = Phase::Acting(id, now + ACTION_ANSWER);
+            self.phase = Phase::Acting(id, command, now + ACTION_ANSWER);
             return;
         }
         out.push(Action::Write(vec![b'W']));
@@ -192,7 +197,7 @@ impl Protocol8217 {
         }
         match &self.phase {
             Phase::Breath(at) | Phase::Asked(at) if *at <= now => self.ask(now, out),
-            Phase::Acting(id, at) if *at <= now => {
+            Phase::Acting(id, _, at) if *at <= now => {
                 let message = "the scale did not say whether it did: look at its display";
                 out.push(Action::Reply(id.clone(), Outcome::Unknown(message.to_owned())));
                 self.ask(now, out);
@@ -244,7 +249,7 @@ impl Protocol8217 {
     }
 
     fn close(&mut self, out: &mut Vec<Action>) {
-        if let Phase::Acting(id, _) = std::mem::replace(&mut self.phase, Phase::Closed) {
+        if let Phase::Acting(id, _, _) = std::mem::replace(&mut self.phase, Phase::Closed) {
             let message = "the connection broke before the scale said whether it did: look at its display";
             out.push(Action::Reply(id, Outcome::Unknown(message.to_owned())));
         }
@@ -257,7 +262,7 @@ impl Protocol8217 {
     fn wake(&self) -> Option<Instant> {
         let phase = match &self.phase {
             Phase::Closed => None,
-            Phase::Asked(at) | Phase::Breath(at) | Phase::Acting(_, at) => Some(*at),
+            Phase::Asked(at) | Phase::Breath(at) | Phase::Acting(_, _, at) => Some(*at),
         };
         let patience = match self.condition {
             Condition::Error(..) => None,

@@ -13,6 +13,8 @@ use crate::printer::{Align, Block, Document};
 const LONGEST: usize = 4 * 1024 * 1024;
 /// Left of an amount there has to be room for a word, else the amount gets a line of its own.
 const NARROWEST_LEFT: usize = 8;
+/// In motion units: 2 to 4 mm, as the printer counts.
+const SPACE: u8 = 30;
 
 #[derive(Debug, thiserror::Error)]
 pub enum EncodeError {
@@ -54,8 +56,8 @@ pub fn encode(document: &Document, profile: &Profile) -> Result<Vec<u8>, EncodeE
     }
     encoder.style(Align::Left, false, false);
     if document.cut {
-        // GS V, function B: feed to the cutter, leave one point uncut.
-        encoder.out.extend_from_slice(&[0x1d, b'V', 66, 0]);
+        // GS V, function B: feed to the cutter and a little further, leave one point uncut.
+        encoder.out.extend_from_slice(&[0x1d, b'V', 66, SPACE]);
     }
     Ok(encoder.out)
 }
@@ -110,10 +112,13 @@ impl<'a> Encoder<'a> {
             Block::Barcode(data) => {
                 self.style(Align::Center, false, false);
                 barcode::write(data, self.profile, &mut self.out)?;
+                self.space();
             }
             Block::Qr(data) => {
                 self.style(Align::Center, false, false);
+                self.space();
                 qr::write(data, self.profile, &mut self.out)?;
+                self.space();
             }
             Block::Image(picture) => {
                 self.style(Align::Center, false, false);
@@ -145,6 +150,11 @@ impl<'a> Encoder<'a> {
             }
             self.out.push(b'\n');
         }
+    }
+
+    /// ESC J: the light margin that readers need around a code.
+    fn space(&mut self) {
+        self.out.extend_from_slice(&[0x1b, b'J', SPACE]);
     }
 
     fn line(&mut self, line: &str) {

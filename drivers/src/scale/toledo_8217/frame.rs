@@ -67,14 +67,27 @@ impl Status {
         }
     }
 
-    /// Why `Z` or `T` did not work.
-    pub(super) fn refusal(self) -> Option<(Reason, &'static str)> {
+    /// Why `Z` did not work.
+    pub(super) fn zero_refusal(self) -> Option<(Reason, &'static str)> {
+        self.refusal().or_else(|| {
+            let message = "too far from zero: clear the plate, or switch the scale off and on";
+            self.has(Self::OUTSIDE_ZERO_RANGE).then_some((Reason::DeviceError, message))
+        })
+    }
+
+    /// Why `T` did not work. A load is rightly outside the zero range; a tare that was taken shows as net.
+    pub(super) fn tare_refusal(self) -> Option<(Reason, &'static str)> {
+        self.refusal().or_else(|| {
+            let message = "the scale took no tare: put the container on it, and see that tare is enabled in its setup";
+            (!self.has(Self::NET)).then_some((Reason::DeviceError, message))
+        })
+    }
+
+    fn refusal(self) -> Option<(Reason, &'static str)> {
         if self.has(Self::OVER_CAPACITY) {
             Some((Reason::DeviceError, "the scale is overloaded: take the load off"))
         } else if self.has(Self::IN_MOTION) {
             Some((Reason::Unstable, "the scale moves: keep it still and try again"))
-        } else if self.has(Self::OUTSIDE_ZERO_RANGE) {
-            Some((Reason::DeviceError, "too far from zero: clear the plate, or switch the scale off and on"))
         } else if self.has(Self::UNDER_ZERO) {
             Some((Reason::DeviceError, "the scale is under zero: put its plate back, then zero it"))
         } else {

@@ -197,8 +197,14 @@ fn zero_waits_for_the_answer_under_way_and_tells_why_it_was_refused() {
     assert!(matches!(&bench.replies()[..], [(_, Outcome::Rejected(Reason::Unstable, _))]));
     bench.command("t", ScaleCommand::Tare, 500);
     assert_eq!(bench.written(), b"T");
-    bench.bytes(b"\x02?`\r");
+    // Outside the zero range, as a load is, and net.
+    bench.bytes(b"\x02?h\r");
     assert_eq!(bench.replies(), [("t".to_owned(), Outcome::Done(Value::Nothing))]);
+    bench.pass(1);
+    bench.bytes(b"\x0200.000N\r");
+    bench.command("t2", ScaleCommand::Tare, 500);
+    bench.bytes(b"\x02?P\r");
+    assert!(matches!(&bench.replies()[..], [(_, Outcome::Rejected(Reason::DeviceError, _))]), "nothing to tare");
 }
 
 #[test]
