@@ -238,6 +238,28 @@ async fn a_code_without_an_end_is_a_fault_that_says_what_to_do_and_the_next_code
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_listener_that_is_behind_loses_no_code_and_does_not_keep_the_device_from_ending() {
+    let mut rig = Rig::new("scanner.serial", 1 << 16).await;
+    for n in 0..200 {
+        rig.far.write_all(format!("{n}\r").as_bytes()).await.unwrap();
+    }
+    tokio::time::sleep(SECOND).await;
+    for n in 0..100 {
+        assert_eq!(rig.code().await, n.to_string());
+    }
+    tokio::time::sleep(SECOND).await;
+    rig.cancel.cancel();
+    rig.task.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unplugged_scanner_ends_as_closed() {
+    let rig = Rig::new("scanner.serial", 64).await;
+    drop(rig.far);
+    assert!(matches!(rig.task.await.unwrap(), Err(DeviceError::Closed)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_typing_scanner_gives_the_code_that_it_types() {
     let mut rig = Rig::new("scanner.evdev", 1 << 16).await;
     let key = |code, value| Record { kind: 1, code, value }.to_bytes();

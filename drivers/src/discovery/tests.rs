@@ -170,7 +170,7 @@ async fn discovery_runs_on_this_machine_whatever_it_lacks() {
     let (sender, mut changes) = mpsc::channel(64);
     let cancel = CancellationToken::new();
     let printer = "192.0.2.1:9100".parse().unwrap();
-    let options = Options { network_printers: vec![printer], mdns: false, ..Options::default() };
+    let options = Options { network_printers: vec![printer], ..Options::default() };
     let task = tokio::spawn(run(options, sender, cancel.clone()));
     loop {
         if next(&mut changes).await == "+tcp-192.0.2.1:9100" {

@@ -86,6 +86,19 @@ pub(super) async fn next(uevents: &mut Option<Uevents>) -> Change {
 mod tests {
     use super::*;
 
+    /// The kernel repeats an event that is written to a device's `uevent` file. Needs root and a writable sysfs, so it
+    /// says nothing elsewhere.
+    #[tokio::test]
+    async fn the_kernels_own_events_arrive() {
+        let Some(mut uevents) = Uevents::open() else { return };
+        if std::fs::write("/sys/class/tty/tty1/uevent", "change").is_err() {
+            return;
+        }
+        let change = tokio::time::timeout(std::time::Duration::from_secs(5), uevents.next()).await;
+        let change = change.expect("an event in time").expect("the socket works");
+        assert_eq!(change.removed, None);
+    }
+
     #[test]
     fn an_unplugged_adapter_names_its_node() {
         let packet =
