@@ -102,7 +102,7 @@ fn unreachable(url: &str, message: &str) -> EnrolError {
 }
 
 /// Host (an IPv6 address in brackets) and port of an `https://` address.
-pub(super) fn split(url: &str) -> Option<(&str, u16)> {
+pub(crate) fn split(url: &str) -> Option<(&str, u16)> {
     let authority = url.strip_prefix("https://")?.split(['/', '?', '#']).next()?;
     let end_of_host = authority.rfind(']').map_or(0, |i| i + 1);
     match authority[end_of_host..].rfind(':') {

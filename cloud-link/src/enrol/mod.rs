@@ -18,6 +18,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::http::split as split_address;
 use self::{
     attempt::{Attempt, Code, Proving},
     http::{Trust, post},

@@ -13,6 +13,7 @@
 mod backoff;
 mod clock;
 mod mqtt;
+mod run;
 mod window;
 
 use std::{sync::Arc, time::Duration};
@@ -101,7 +102,6 @@ pub enum SessionEnd {
 }
 
 /// Runs until cancelled or until the pairing ends, through any number of connections.
-pub async fn run(_config: SessionConfig, _handles: &mut SessionHandles, cancel: CancellationToken) -> SessionEnd {
-    cancel.cancelled().await;
-    SessionEnd::Cancelled
+pub async fn run(config: SessionConfig, handles: &mut SessionHandles, cancel: CancellationToken) -> SessionEnd {
+    run::run(config, handles, cancel).await
 }

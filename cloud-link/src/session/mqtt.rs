@@ -22,6 +22,7 @@ use tokio::{
     net::TcpStream,
     sync::mpsc,
     task::JoinHandle,
+    time::Instant,
 };
 
 const CONNECT: Duration = Duration::from_secs(15);
@@ -65,6 +66,8 @@ pub(super) type Published = Pin<Box<dyn Future<Output = Result<(), String>> + Se
 pub(super) struct Connection {
     client: AsyncClient,
     pub(super) incoming: mpsc::Receiver<Incoming>,
+    /// When the subscription was asked for; the ERP's hello answers it.
+    pub(super) subscribed: Instant,
     pump: JoinHandle<Lost>,
 }
 
@@ -105,7 +108,7 @@ impl Connection {
                 }
             }
         });
-        let connection = Self { client, incoming, pump };
+        let connection = Self { client, incoming, subscribed: Instant::now(), pump };
         let refused = |e: &dyn std::fmt::Display| Lost::Other(format!("the ERP refused the subscription: {e}"));
         let notice = connection.client.subscribe_tracked(filter, QoS::AtLeastOnce).await.map_err(|e| refused(&e))?;
         notice.wait_completion_async().await.map_err(|e| refused(&e))?;
