@@ -50,3 +50,52 @@ impl Keys {
         (BASE64.encode(confirm.as_ref()), Sealed { grant: grant.to_owned(), mac: BASE64.encode(mac.as_ref()) })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use data_encoding::HEXLOWER;
+    use link_protocol::enrol::Applicant;
+
+    use super::*;
+
+    #[derive(serde::Deserialize)]
+    struct File {
+        vectors: Vec<Vector>,
+    }
+
+    #[derive(serde::Deserialize)]
+    struct Vector {
+        applicant: Applicant,
+        pake_a: String,
+        pake_b: String,
+        token_id: String,
+        ca_sha256: String,
+        secret: String,
+        erp_confirm: String,
+        box_confirm: String,
+        grant: String,
+        grant_mac: String,
+    }
+
+    #[test]
+    fn keys_and_confirmations_equal_those_of_another_implementation() {
+        let file: File = serde_json::from_str(include_str!("../../protocol/tests/enrol_vectors.json")).unwrap();
+        for v in file.vectors {
+            let hex = |text: &str| HEXLOWER.decode(text.as_bytes()).unwrap();
+            let ca_sha256 = hex(&v.ca_sha256);
+            let transcript = Transcript {
+                applicant: &v.applicant,
+                pake_a: &v.pake_a,
+                pake_b: &v.pake_b,
+                token_id: &v.token_id,
+                ca_sha256: &ca_sha256,
+            };
+            let keys = Keys::derive(&hex(&v.secret), &transcript).unwrap();
+            assert_eq!(keys.box_confirmation(), v.box_confirm);
+            assert!(keys.erp_confirms(&v.erp_confirm));
+            assert!(!keys.erp_confirms(&v.box_confirm), "a reflected confirmation is not the ERP's");
+            assert!(keys.opens(&Sealed { grant: v.grant.clone(), mac: v.grant_mac.clone() }));
+            assert!(!keys.opens(&Sealed { grant: v.grant + " ", mac: v.grant_mac }));
+        }
+    }
+}
