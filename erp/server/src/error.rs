@@ -23,6 +23,8 @@ pub enum ServiceError {
     Conflict(String),
     #[error("too many attempts: wait {wait_s} seconds")]
     TooMany { wait_s: u64 },
+    #[error("the database is busy: try again in a moment")]
+    Busy(#[source] erp_engine::Error),
     #[error("the server could not do this; its log says why")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
@@ -40,6 +42,7 @@ impl ServiceError {
             Self::Invalid(_) => "invalid",
             Self::Conflict(_) => "conflict",
             Self::TooMany { .. } => "too_many",
+            Self::Busy(_) => "busy",
             Self::Internal(_) => "internal",
         }
     }
@@ -52,12 +55,28 @@ impl ServiceError {
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
     pub fn body(&self) -> ErrorBody {
         ErrorBody { error: self.word().to_owned(), message: self.to_string() }
+    }
+}
+
+impl From<erp_engine::Error> for ServiceError {
+    fn from(error: erp_engine::Error) -> Self {
+        use erp_engine::Error;
+        match error {
+            Error::AccessDenied { .. } => Self::Forbidden(error.to_string()),
+            Error::NoSuchUser(_) => Self::SignedOut,
+            Error::Validation { .. } => Self::Invalid(error.to_string()),
+            Error::UniqueViolation { .. } | Error::StillReferenced { .. } => Self::Conflict(error.to_string()),
+            Error::Missing { .. } => Self::NotFound(error.to_string()),
+            error if error.is_retryable() => Self::Busy(error),
+            error => Self::internal(error),
+        }
     }
 }
 

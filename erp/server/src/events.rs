@@ -1,10 +1,16 @@
 //! Stored events, for pages and programs.
 
+use std::collections::HashMap;
+
+use erp_engine::{Domain, Engine, Search, Uid, domain};
 use jiff::Timestamp;
 use link_protocol::ids::{BoxId, Epoch};
 use serde::Serialize;
 
-use crate::{error::ServiceError, state::Uid};
+use crate::error::ServiceError;
+
+/// Rows that one call gives at most.
+const MOST: usize = 1000;
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct EventRow {
@@ -38,17 +44,56 @@ pub struct Query {
 }
 
 #[derive(Debug, Clone)]
-pub struct Events {}
+pub struct Events {
+    engine: Engine,
+}
 
 impl Events {
+    pub fn new(engine: Engine) -> Self {
+        Self { engine }
+    }
+
     /// The newest `limit` events, newest first.
-    pub async fn latest(&self, _uid: Uid, _limit: usize) -> Result<Vec<EventRow>, ServiceError> {
-        Ok(vec![])
+    pub async fn latest(&self, uid: Uid, limit: usize) -> Result<Vec<EventRow>, ServiceError> {
+        self.rows(uid, &domain!(), "id desc", limit).await
     }
 
     /// Events stored after record `after`, oldest first, at most `limit`.
-    pub async fn after(&self, _uid: Uid, _after: i64, _limit: usize) -> Result<Vec<EventRow>, ServiceError> {
-        Ok(vec![])
+    pub async fn after(&self, uid: Uid, after: i64, limit: usize) -> Result<Vec<EventRow>, ServiceError> {
+        self.rows(uid, &domain!(["id", ">", after]), "id", limit).await
+    }
+
+    async fn rows(&self, uid: Uid, which: &Domain, order: &str, limit: usize) -> Result<Vec<EventRow>, ServiceError> {
+        let mut env = self.engine.begin(uid).await?;
+        let fields =
+            ["box.box_id", "box.name", "device", "epoch", "seq", "type", "data", "at", "received_at"];
+        let search = Search::order(order).limit(limit.min(MOST) as u64);
+        let rows = env.search_read("iot.event", which, &fields, search).await?;
+        let devices = env
+            .search_read("iot.device", &domain!(), &["box.box_id", "identifier", "name"], Search::default())
+            .await?;
+        let names: HashMap<(&str, &str), &str> = devices
+            .iter()
+            .map(|d| ((d.get_str("box.box_id"), d.get_str("identifier")), d.get_str("name")))
+            .collect();
+        rows.iter()
+            .map(|r| {
+                let (box_id, device) = (r.get_str("box.box_id"), r.get_str("device"));
+                Ok(EventRow {
+                    id: r.id.0,
+                    r#box: box_id.parse().map_err(ServiceError::internal)?,
+                    box_name: r.get_str("box.name").to_owned(),
+                    device: device.to_owned(),
+                    device_name: names.get(&(box_id, device)).copied().unwrap_or_default().to_owned(),
+                    epoch: r.get_str("epoch").parse().map_err(ServiceError::internal)?,
+                    seq: r.get("seq")?,
+                    r#type: r.get_str("type").to_owned(),
+                    data: r.get("data")?,
+                    at: r.get("at")?,
+                    received_at: r.get("received_at")?,
+                })
+            })
+            .collect()
     }
 
     /// What the Events page shows: newest first. With `after`, the newest ones beyond it.

@@ -1,8 +1,10 @@
 //! The ERP backend: HTTP, sessions, bus, certificates, MQTT hub and ingest.
 //!
 //! Arrows run downwards: `web` and `pages` turn requests into calls of the services; the services (`boxes`, `enrol`,
-//! `commands`, `tills`) read and write through the engine; `link` is what they know of MQTT.
+//! `commands`, `tills`) read and write through the engine; `hub::Link` is what they know of MQTT, and `ingest` is the
+//! only writer of what boxes say.
 
+mod access;
 pub mod boxes;
 pub mod bus;
 pub mod ca;
@@ -12,8 +14,11 @@ pub mod enrol;
 pub mod error;
 pub mod events;
 pub mod hub;
+pub mod ingest;
 pub mod pages;
 pub mod port;
+mod receipt;
+pub mod records;
 pub mod sessions;
 pub mod state;
 pub mod tills;

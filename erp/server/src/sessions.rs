@@ -1,19 +1,38 @@
-//! Who is signed in.
+//! Who is signed in. Sessions are rows with a hashed token; what was looked up is remembered for a minute.
 
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use argon2::{
+    Argon2,
+    password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
+};
 use axum::{
     extract::FromRequestParts,
     http::{Method, header, request::Parts},
     response::{IntoResponse, Redirect, Response},
 };
+use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
+use erp_engine::{Engine, Id, Record, Search, Uid, domain, values};
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
+use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
 
-use crate::{
-    error::ServiceError,
-    state::{AppState, Uid},
-};
+use crate::{access::audit, enrol::Limiter, error::ServiceError, state::AppState, vault::random};
 
 /// The cookie; its value is random and stored only as a hash.
 pub const COOKIE: &str = "__Host-erp";
+const LIFETIME: SignedDuration = SignedDuration::from_hours(14 * 24);
+const REMEMBERED: Duration = Duration::from_secs(60);
+const MOST_REMEMBERED: usize = 10_000;
+/// Each takes 19 MB and a tenth of a second of one core.
+const HASHES_AT_ONCE: usize = 2;
+const LONGEST_PASSWORD: usize = 1024;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -46,13 +65,177 @@ impl Session {
     }
 }
 
-#[derive(Debug, Clone)]
-pub struct Sessions {}
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct Sessions(Arc<Inner>);
+
+struct Inner {
+    engine: Engine,
+    hashing: Semaphore,
+    /// Verified for logins that do not exist, so that they take as long as others.
+    decoy: String,
+    known: Mutex<HashMap<String, (Session, Instant)>>,
+    attempts: Mutex<Limiter>,
+}
+
+impl std::fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Sessions")
+    }
+}
+
+/// argon2id, with its parameters and salt in the text.
+pub fn hash_password(password: &str) -> Result<String, ServiceError> {
+    let hash: PasswordHash = Argon2::default().hash_password(password.as_bytes()).map_err(|e| {
+        ServiceError::internal(format!("argon2: {e}"))
+    })?;
+    Ok(hash.to_string())
+}
+
+fn verify_password(password: &str, hash: &str) -> bool {
+    let Ok(hash) = PasswordHash::new(hash) else { return false };
+    Argon2::default().verify_password(password.as_bytes(), &hash).is_ok()
+}
+
+fn hashed(cookie: &str) -> String {
+    HEXLOWER.encode(&Sha256::digest(cookie.as_bytes()))
+}
 
 impl Sessions {
+    pub fn new(engine: Engine) -> Result<Self, ServiceError> {
+        Ok(Self(Arc::new(Inner {
+            engine,
+            hashing: Semaphore::new(HASHES_AT_ONCE),
+            decoy: hash_password("no such user")?,
+            known: Mutex::default(),
+            attempts: Mutex::default(),
+        })))
+    }
+
+    fn attempts(&self) -> std::sync::MutexGuard<'_, Limiter> {
+        self.0.attempts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<String, (Session, Instant)>> {
+        self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives the cookie's value and the session. After five failures an address waits longer and longer.
+    pub async fn sign_in(
+        &self,
+        login: &str,
+        password: &str,
+        address: IpAddr,
+    ) -> Result<(String, Session), ServiceError> {
+        let address = address.to_canonical();
+        self.attempts().attempt(Instant::now(), address).map_err(|wait_s| ServiceError::TooMany { wait_s })?;
+        let mut env = self.0.engine.superuser("sign in").await?;
+        let who = domain!(["login", "=", login], ["active", "=", true]);
+        let found =
+            env.search_read("res.users", &who, &["login", "name", "role", "password"], Search::default()).await?;
+        drop(env);
+        let user = found.first().filter(|u| !u.get_str("password").is_empty());
+        let hash = user.map_or_else(|| self.0.decoy.clone(), |u| u.get_str("password").to_owned());
+        let right = self.verify(password, hash).await?;
+        let Some(user) = user.filter(|_| right) else {
+            self.attempts().failed(Instant::now(), address);
+            tracing::warn!(%address, "A sign-in failed.");
+            return Err(ServiceError::Forbidden("login or password is wrong".to_owned()));
+        };
+        self.attempts().succeeded(Instant::now(), address);
+        self.open(user, address).await
+    }
+
+    async fn verify(&self, password: &str, hash: String) -> Result<bool, ServiceError> {
+        if password.len() > LONGEST_PASSWORD {
+            return Ok(false);
+        }
+        let _turn = self.0.hashing.acquire().await.map_err(ServiceError::internal)?;
+        let password = password.to_owned();
+        let verify = move || verify_password(&password, &hash);
+        tokio::task::spawn_blocking(verify).await.map_err(ServiceError::internal)
+    }
+
+    async fn open(&self, user: &Record, address: IpAddr) -> Result<(String, Session), ServiceError> {
+        let token = || -> Result<String, ServiceError> {
+            Ok(BASE64URL_NOPAD.encode(&random::<32>().map_err(ServiceError::internal)?))
+        };
+        let (cookie, csrf) = (token()?, token()?);
+        let session = session(Uid(user.id.0), user, &csrf);
+        let mut env = self.0.engine.superuser("open a web session").await?;
+        let now = Timestamp::now();
+        let ended = env.search("web.session", &domain!(["expires_at", "<", now]), Search::default()).await?;
+        if !ended.is_empty() {
+            env.unlink("web.session", &ended).await?;
+        }
+        let values = values! {
+            "token_hash" => hashed(&cookie),
+            "csrf" => csrf,
+            "user" => user.id,
+            "expires_at" => now + LIFETIME,
+            "address" => address.to_string(),
+        };
+        env.create("web.session", values).await?;
+        audit(&mut env, "signed_in", Some(session.uid), None, &format!("{} from {address}", session.login)).await?;
+        env.commit().await?;
+        Ok((cookie, session))
+    }
+
     /// `None`: no such session, or it has ended.
-    pub async fn find(&self, _cookie: &str) -> Result<Option<Session>, ServiceError> {
-        Ok(None)
+    pub async fn find(&self, cookie: &str) -> Result<Option<Session>, ServiceError> {
+        let hash = hashed(cookie);
+        if let Some((session, since)) = self.known().get(&hash)
+            && since.elapsed() < REMEMBERED
+        {
+            return Ok(Some(session.clone()));
+        }
+        let mut env = self.0.engine.superuser("look up a web session").await?;
+        let live = domain!(["token_hash", "=", hash.as_str()], ["expires_at", ">", Timestamp::now()]);
+        let found = env.search_read("web.session", &live, &["user", "csrf"], Search::default()).await?;
+        let Some(row) = found.first() else {
+            self.known().remove(&hash);
+            return Ok(None);
+        };
+        let user: Id = row.get("user")?;
+        let users = env.read("res.users", &[user], &["login", "name", "role", "active"]).await?;
+        let Some(user) = users.first().filter(|u| u.get("active").unwrap_or(false)) else { return Ok(None) };
+        let session = session(Uid(user.id.0), user, row.get_str("csrf"));
+        let mut known = self.known();
+        if known.len() >= MOST_REMEMBERED {
+            known.clear();
+        }
+        known.insert(hash, (session.clone(), Instant::now()));
+        Ok(Some(session))
+    }
+
+    pub async fn sign_out(&self, cookie: &str) -> Result<(), ServiceError> {
+        let hash = hashed(cookie);
+        self.known().remove(&hash);
+        let mut env = self.0.engine.superuser("close a web session").await?;
+        let mine = env.search("web.session", &domain!(["token_hash", "=", hash]), Search::default()).await?;
+        env.unlink("web.session", &mine).await?;
+        env.commit().await?;
+        Ok(())
+    }
+}
+
+fn session(uid: Uid, user: &Record, csrf: &str) -> Session {
+    Session {
+        uid,
+        login: user.get_str("login").to_owned(),
+        name: user.get_str("name").to_owned(),
+        role: if user.get_str("role") == "admin" { Role::Admin } else { Role::User },
+        csrf: csrf.to_owned(),
+    }
+}
+
+/// `Set-Cookie` for a new session, or for none.
+pub(crate) fn set_cookie(value: Option<&str>) -> String {
+    match value {
+        Some(v) => {
+            format!("{COOKIE}={v}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={}", LIFETIME.as_secs())
+        }
+        None => format!("{COOKIE}=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0"),
     }
 }
 
@@ -60,6 +243,10 @@ impl FromRequestParts<AppState> for Session {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Response> {
+        // The guard has looked it up already where it had to.
+        if let Some(session) = parts.extensions.get::<Session>() {
+            return Ok(session.clone());
+        }
         match find(parts, state).await {
             Ok(Some(session)) => Ok(session),
             Ok(None) if wants_page(parts) => Err(Redirect::to("/web/login").into_response()),
@@ -69,14 +256,14 @@ impl FromRequestParts<AppState> for Session {
     }
 }
 
-async fn find(parts: &Parts, state: &AppState) -> Result<Option<Session>, ServiceError> {
+pub(crate) async fn find(parts: &Parts, state: &AppState) -> Result<Option<Session>, ServiceError> {
     match cookie(parts) {
         Some(value) => state.sessions.find(value).await,
         None => Ok(None),
     }
 }
 
-fn cookie(parts: &Parts) -> Option<&str> {
+pub(crate) fn cookie(parts: &Parts) -> Option<&str> {
     let all = parts.headers.get_all(header::COOKIE);
     all.iter()
         .filter_map(|h| h.to_str().ok())
@@ -89,4 +276,18 @@ fn cookie(parts: &Parts) -> Option<&str> {
 fn wants_page(parts: &Parts) -> bool {
     let accepts = parts.headers.get(header::ACCEPT).and_then(|a| a.to_str().ok()).unwrap_or_default();
     parts.method == Method::GET && accepts.contains("text/html")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_kept_as_argon2id_and_verified() {
+        let hash = hash_password("correct horse").unwrap();
+        assert!(hash.starts_with("$argon2id$"));
+        assert!(verify_password("correct horse", &hash));
+        assert!(!verify_password("correct hors", &hash));
+        assert!(!verify_password("", "") && !verify_password("x", "plain"));
+    }
 }

@@ -3,19 +3,20 @@
 use std::sync::Arc;
 
 use crate::{
-    boxes::Boxes, bus::Bus, commands::Commands, config::Config, enrol::Enrolment, events::Events, sessions::Sessions,
-    tills::Tills,
+    boxes::Boxes, bus::Bus, ca::Authority, commands::Commands, config::Config, enrol::Enrolment, events::Events,
+    hub::Link, sessions::Sessions, tills::Tills,
 };
 
-/// A user's record id; every service call is made in the name of one and checked by the engine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-pub struct Uid(pub i64);
+pub use erp_engine::{Engine, Uid};
 
 /// Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct AppState {
     pub config: Arc<Config>,
+    pub engine: Engine,
     pub bus: Bus,
+    pub link: Arc<dyn Link>,
+    pub ca: Arc<Authority>,
     pub sessions: Sessions,
     pub boxes: Boxes,
     pub events: Events,

@@ -1,0 +1,37 @@
+//! Who may do what, beyond the engine's own rights; and the record of what was done.
+
+use erp_engine::{Engine, Env, Id, Search, Uid, domain, values};
+use jiff::Timestamp;
+use link_protocol::ids::BoxId;
+
+use crate::error::ServiceError;
+
+/// For what has no record to hang a right on (making a token, listing boxes that ask).
+pub(crate) async fn require_admin(engine: &Engine, uid: Uid) -> Result<(), ServiceError> {
+    let mut env = engine.superuser("look up a role").await?;
+    let users = env.read("res.users", &[Id(uid.0)], &["role", "active"]).await?;
+    let admin = users.first().is_some_and(|u| u.get_str("role") == "admin" && u.get::<bool>("active").unwrap_or(false));
+    if admin { Ok(()) } else { Err(ServiceError::Forbidden("only administrators may do this".to_owned())) }
+}
+
+/// One line that stays.
+pub(crate) async fn audit(
+    env: &mut Env,
+    action: &str,
+    by: Option<Uid>,
+    box_id: Option<&BoxId>,
+    text: &str,
+) -> Result<(), ServiceError> {
+    let mut values = values! {
+        "action" => action,
+        "user" => by,
+        "subject" => text.chars().take(1000).collect::<String>(),
+        "at" => Timestamp::now(),
+    };
+    if let Some(box_id) = box_id {
+        let found = env.search("iot.box", &domain!(["box_id", "=", box_id.as_str()]), Search::default()).await?;
+        values.set("box", found.first().copied());
+    }
+    env.create("iot.audit", values).await?;
+    Ok(())
+}

@@ -1,0 +1,35 @@
+//! What the server itself keeps, declared as apps declare.
+
+use erp_engine::declare::{App, Field, Model, OnDelete};
+
+pub fn app() -> App {
+    App::new("web", "Web")
+        .depends(&["base", "iot"])
+        .model(
+            Model::extend("iot.box").field(Field::char_len("client_serial", 64).readonly().help("Of its MQTT certificate")),
+        )
+        .model(Model::extend("iot.token").field(Field::binary("sealed").secret()))
+        .model(epochs())
+        .model(sessions())
+}
+
+fn epochs() -> Model {
+    Model::new("iot.epoch", "Event Position")
+        .description("How far each life of a box's outbox is committed here")
+        .without_log_access()
+        .field(Field::many2one("box", "iot.box").required().ondelete(OnDelete::Cascade))
+        .field(Field::char_len("epoch", 64).required())
+        .field(Field::char_len("pairing_id", 64))
+        .field(Field::integer("seq").required())
+        .unique(&["box", "epoch"], "this position is here already")
+}
+
+fn sessions() -> Model {
+    Model::new("web.session", "Web Session")
+        .without_log_access()
+        .field(Field::char_len("token_hash", 64).required().unique().secret())
+        .field(Field::char_len("csrf", 64).required().secret())
+        .field(Field::many2one("user", "res.users").required().ondelete(OnDelete::Cascade))
+        .field(Field::datetime("expires_at").required().index())
+        .field(Field::char_len("address", 64))
+}
