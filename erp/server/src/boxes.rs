@@ -62,13 +62,23 @@ pub struct DeviceRow {
 }
 
 const BOX_FIELDS: [&str; 12] = [
-    "box_id", "name", "serial", "version", "state", "online", "last_seen", "urls", "unsent", "outbox_full",
-    "certificate_not_after", "message",
+    "box_id",
+    "name",
+    "serial",
+    "version",
+    "state",
+    "online",
+    "last_seen",
+    "urls",
+    "unsent",
+    "outbox_full",
+    "certificate_not_after",
+    "message",
 ];
 const DEVICE_FIELDS: [&str; 10] =
     ["box", "identifier", "name", "class", "connection", "driver", "manufacturer", "model", "status", "message"];
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Boxes {
     engine: Engine,
     link: Arc<dyn Link>,
@@ -225,7 +235,8 @@ pub(crate) async fn mark_unpaired(
     };
     env.write("iot.box", &[id], values).await?;
     env.write_where("iot.device", &domain!(["box", "=", id]), values! { "status" => "offline" }).await?;
-    audit(env, "unpaired", by, Some(box_id), &format!("{message}; pairing {pairing}, revoked certificate {serial}")).await
+    audit(env, "unpaired", by, Some(box_id), &format!("{message}; pairing {pairing}, revoked certificate {serial}"))
+        .await
 }
 
 /// What differs between a state and the records: values for the box (if any), and the devices that changed.
@@ -264,8 +275,7 @@ pub(crate) async fn changes(
 }
 
 async fn device_changes(env: &mut Env, id: Id, devices: &[Device]) -> Result<Vec<Device>, ServiceError> {
-    let found =
-        env.search_read("iot.device", &domain!(["box", "=", id]), &DEVICE_FIELDS, Search::default()).await?;
+    let found = env.search_read("iot.device", &domain!(["box", "=", id]), &DEVICE_FIELDS, Search::default()).await?;
     let mut stored: HashMap<DeviceId, (Id, DeviceRow)> =
         found.iter().filter_map(|r| device_row(r).map(|d| (d.identifier.clone(), (r.id, d)))).collect();
     let mut changed = vec![];
@@ -279,11 +289,8 @@ async fn device_changes(env: &mut Env, id: Id, devices: &[Device]) -> Result<Vec
         changed.push(device.clone());
     }
     for (_, (record, row)) in stored.into_iter().filter(|(_, (_, row))| row.status != "offline") {
-        let gone = DeviceRow {
-            status: "offline".to_owned(),
-            message: "the box no longer sees this device".to_owned(),
-            ..row
-        };
+        let gone =
+            DeviceRow { status: "offline".to_owned(), message: "the box no longer sees this device".to_owned(), ..row };
         env.write("iot.device", &[record], device_values(&gone)).await?;
         changed.extend(wire_device(&gone));
     }

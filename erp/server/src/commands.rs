@@ -90,7 +90,7 @@ pub struct CommandStatus {
 const FIELDS: [&str; 10] =
     ["command_id", "box", "box.box_id", "device", "do", "body", "title", "issued_ms", "ttl_ms", "state"];
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Commands {
     engine: Engine,
     link: Arc<dyn Link>,
@@ -324,7 +324,9 @@ fn expired() -> Outcome {
 }
 
 fn lost() -> Outcome {
-    Outcome::Unknown { message: "the box was given the command and did not say what came of it: look at the device".to_owned() }
+    Outcome::Unknown {
+        message: "the box was given the command and did not say what came of it: look at the device".to_owned(),
+    }
 }
 
 /// A result came from the box. What the box says is the truth, also about what looked lost.
@@ -350,8 +352,7 @@ async fn set_outcome(
 ) -> Result<Option<BusMessage>, ServiceError> {
     let state = CommandState::of(outcome);
     let json = serde_json::to_value(outcome).map_err(ServiceError::internal)?;
-    let written =
-        env.write_where("iot.command", which, values! { "state" => state.word(), "outcome" => json }).await?;
+    let written = env.write_where("iot.command", which, values! { "state" => state.word(), "outcome" => json }).await?;
     let message = BusMessage::Outcome { command_id: id.clone(), state, outcome: Some(outcome.clone()) };
     Ok((!written.is_empty()).then_some(message))
 }

@@ -43,7 +43,7 @@ pub struct Query {
     pub limit: usize,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Events {
     engine: Engine,
 }
@@ -55,7 +55,7 @@ impl Events {
 
     /// The newest `limit` events, newest first.
     pub async fn latest(&self, uid: Uid, limit: usize) -> Result<Vec<EventRow>, ServiceError> {
-        self.rows(uid, &domain!(), "id desc", limit).await
+        self.query(uid, Query { limit, ..Query::default() }).await
     }
 
     /// Events stored after record `after`, oldest first, at most `limit`.
@@ -63,19 +63,26 @@ impl Events {
         self.rows(uid, &domain!(["id", ">", after]), "id", limit).await
     }
 
+    /// What the Events page shows: newest first. With `after`, the newest ones beyond it.
+    pub async fn query(&self, uid: Uid, query: Query) -> Result<Vec<EventRow>, ServiceError> {
+        let mut all = vec![];
+        if let Some((box_id, device)) = &query.device {
+            all.push(domain!(["box.box_id", "=", box_id.as_str()], ["device", "=", device.as_str()]));
+        }
+        all.extend(query.after.map(|after| domain!(["id", ">", after])));
+        all.extend(query.before.map(|before| domain!(["id", "<", before])));
+        self.rows(uid, &Domain::And(all), "id desc", query.limit).await
+    }
+
     async fn rows(&self, uid: Uid, which: &Domain, order: &str, limit: usize) -> Result<Vec<EventRow>, ServiceError> {
         let mut env = self.engine.begin(uid).await?;
-        let fields =
-            ["box.box_id", "box.name", "device", "epoch", "seq", "type", "data", "at", "received_at"];
+        let fields = ["box.box_id", "box.name", "device", "epoch", "seq", "type", "data", "at", "received_at"];
         let search = Search::order(order).limit(limit.min(MOST) as u64);
         let rows = env.search_read("iot.event", which, &fields, search).await?;
-        let devices = env
-            .search_read("iot.device", &domain!(), &["box.box_id", "identifier", "name"], Search::default())
-            .await?;
-        let names: HashMap<(&str, &str), &str> = devices
-            .iter()
-            .map(|d| ((d.get_str("box.box_id"), d.get_str("identifier")), d.get_str("name")))
-            .collect();
+        let devices =
+            env.search_read("iot.device", &domain!(), &["box.box_id", "identifier", "name"], Search::default()).await?;
+        let names: HashMap<(&str, &str), &str> =
+            devices.iter().map(|d| ((d.get_str("box.box_id"), d.get_str("identifier")), d.get_str("name"))).collect();
         rows.iter()
             .map(|r| {
                 let (box_id, device) = (r.get_str("box.box_id"), r.get_str("device"));

@@ -23,3 +23,4 @@ pub mod sessions;
 pub mod state;
 pub mod tills;
 pub mod vault;
+pub mod web;

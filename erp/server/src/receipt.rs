@@ -62,12 +62,8 @@ impl Receipt {
     }
 
     pub(crate) fn document(&self) -> Document {
-        let text = |text: &str, large: bool| Block::Text {
-            text: text.to_owned(),
-            align: Align::Center,
-            bold: large,
-            large,
-        };
+        let text =
+            |text: &str, large: bool| Block::Text { text: text.to_owned(), align: Align::Center, bold: large, large };
         let columns = |left: String, right: String, bold: bool| Block::Columns { left, right, bold };
         let mut blocks = vec![
             text(&self.shop, true),

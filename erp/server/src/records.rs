@@ -6,7 +6,8 @@ pub fn app() -> App {
     App::new("web", "Web")
         .depends(&["base", "iot"])
         .model(
-            Model::extend("iot.box").field(Field::char_len("client_serial", 64).readonly().help("Of its MQTT certificate")),
+            Model::extend("iot.box")
+                .field(Field::char_len("client_serial", 64).readonly().help("Of its MQTT certificate")),
         )
         .model(Model::extend("iot.token").field(Field::binary("sealed").secret()))
         .model(epochs())

@@ -86,9 +86,9 @@ impl std::fmt::Debug for Sessions {
 
 /// argon2id, with its parameters and salt in the text.
 pub fn hash_password(password: &str) -> Result<String, ServiceError> {
-    let hash: PasswordHash = Argon2::default().hash_password(password.as_bytes()).map_err(|e| {
-        ServiceError::internal(format!("argon2: {e}"))
-    })?;
+    let hash: PasswordHash = Argon2::default()
+        .hash_password(password.as_bytes())
+        .map_err(|e| ServiceError::internal(format!("argon2: {e}")))?;
     Ok(hash.to_string())
 }
 

@@ -10,7 +10,7 @@ use crate::{
 pub use erp_engine::{Engine, Uid};
 
 /// Cheap to clone.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct AppState {
     pub config: Arc<Config>,
     pub engine: Engine,

@@ -83,7 +83,7 @@ pub struct Printed {
     pub total: Decimal,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Tills {
     engine: Engine,
     config: Arc<Config>,
@@ -104,9 +104,8 @@ impl Tills {
         let (shop, currency) = self.company(uid).await?;
         let mut env = self.engine.begin(uid).await?;
         let fields = ["name", "barcode", "list_price", "to_weight", "uom"];
-        let rows = env
-            .search_read("product.product", &domain!(["active", "=", true]), &fields, Search::order("name"))
-            .await?;
+        let rows =
+            env.search_read("product.product", &domain!(["active", "=", true]), &fields, Search::order("name")).await?;
         let products = rows
             .iter()
             .map(|r| {
@@ -134,13 +133,7 @@ impl Tills {
     }
 
     /// `key`: base64 of the browser key's uncompressed P-256 point. `origin`: the page's, one of this server's own.
-    pub async fn grant(
-        &self,
-        uid: Uid,
-        box_id: &BoxId,
-        origin: &str,
-        key: &str,
-    ) -> Result<SignedGrant, ServiceError> {
+    pub async fn grant(&self, uid: Uid, box_id: &BoxId, origin: &str, key: &str) -> Result<SignedGrant, ServiceError> {
         if !self.config.is_our_origin(origin) {
             return Err(ServiceError::Forbidden(format!("{origin} is not a page of this server")));
         }
@@ -186,8 +179,7 @@ impl Tills {
         let total = receipt.total();
         let body = CommandBody::Print { document: receipt.document() };
         let ttl = sale.ttl_ms.map_or(Self::PRINT_TTL, |ms| Duration::from_millis(ms.into()));
-        let command_id =
-            self.commands.issue(uid, &sale.r#box, &sale.device, body, ttl, Some(sale.command_id)).await?;
+        let command_id = self.commands.issue(uid, &sale.r#box, &sale.device, body, ttl, Some(sale.command_id)).await?;
         Ok(Printed { command_id, receipt: number, total })
     }
 

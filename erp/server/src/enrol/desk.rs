@@ -81,10 +81,19 @@ struct Asking {
 
 enum Stage {
     Waiting,
-    Challenged { challenge: Polled, keys: Box<Keys> },
+    Challenged {
+        challenge: Polled,
+        keys: Box<Keys>,
+    },
     /// The right proof has come; the certificate is being made.
-    Proved { keys: Box<Keys> },
-    Concluded { keys: Box<Keys>, sealed: Sealed, at: Instant },
+    Proved {
+        keys: Box<Keys>,
+    },
+    Concluded {
+        keys: Box<Keys>,
+        sealed: Sealed,
+        at: Instant,
+    },
 }
 
 pub(super) struct Listed {
@@ -100,9 +109,16 @@ pub(super) struct Listed {
 /// Outcome of a proof.
 pub(super) enum Proof {
     /// Sign, then [`Desk::conclude`].
-    Right { handle: String, applicant: Box<Applicant>, address: IpAddr },
+    Right {
+        handle: String,
+        applicant: Box<Applicant>,
+        address: IpAddr,
+    },
     Again(Sealed),
-    Wrong { handle: String, left: u32 },
+    Wrong {
+        handle: String,
+        left: u32,
+    },
 }
 
 #[derive(Default)]

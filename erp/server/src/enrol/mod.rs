@@ -96,7 +96,7 @@ pub enum PairError {
 }
 
 /// What enrolment works with.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Parts {
     pub engine: Engine,
     pub config: Arc<Config>,
@@ -145,12 +145,7 @@ pub(crate) fn random_id<const N: usize>() -> Result<String, ServiceError> {
 
 impl Enrolment {
     pub fn new(parts: Parts) -> Self {
-        Self(Arc::new(Inner {
-            parts,
-            desk: Mutex::default(),
-            turn: watch::Sender::new(0),
-            waiting: Mutex::default(),
-        }))
+        Self(Arc::new(Inner { parts, desk: Mutex::default(), turn: watch::Sender::new(0), waiting: Mutex::default() }))
     }
 
     fn desk(&self) -> MutexGuard<'_, Desk> {
@@ -171,9 +166,9 @@ impl Enrolment {
             .into_iter()
             .map(|l| PendingBox {
                 session: l.handle,
-                serial: name::clean_text(&l.serial, 64),
+                serial: clean_text(&l.serial, 64),
                 name: clean(&l.name),
-                version: name::clean_text(&l.version, 32),
+                version: clean_text(&l.version, 32),
                 address: l.address.to_string(),
                 since: now - SignedDuration::try_from(l.age).unwrap_or_default(),
                 tries: l.tries,

@@ -15,7 +15,8 @@ fn is_hidden(c: char) -> bool {
 
 /// Visible characters, single spaces, at most `max` characters.
 pub(crate) fn clean_text(text: &str, max: usize) -> String {
-    let visible: String = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(|c| !is_hidden(*c)).collect();
+    let visible: String =
+        text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(|c| !is_hidden(*c)).collect();
     let words: Vec<&str> = visible.split_whitespace().collect();
     let cut: String = words.join(" ").chars().take(max).collect();
     cut.trim_end().to_owned()

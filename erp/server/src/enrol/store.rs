@@ -135,7 +135,9 @@ mod tests {
     #[test]
     fn a_box_elsewhere_cannot_have_this_computers_addresses_in_its_certificate() {
         let claimed: Vec<String> =
-            ["192.168.1.5", "192.168.1.20", "127.0.0.1", "8.8.8.8", "nonsense", "::ffff:10.0.0.3"].map(String::from).into();
+            ["192.168.1.5", "192.168.1.20", "127.0.0.1", "8.8.8.8", "nonsense", "::ffff:10.0.0.3"]
+                .map(String::from)
+                .into();
         let own: Vec<IpAddr> = vec!["192.168.1.5".parse().unwrap(), "127.0.0.1".parse().unwrap()];
         let kept = |from: &str| -> Vec<String> {
             certificate_addresses(&claimed, from.parse().unwrap(), &own).iter().map(ToString::to_string).collect()

@@ -178,7 +178,12 @@ impl Work<'_> {
         let box_id = &item.box_id;
         if batch.pairing.as_str() != row.pairing {
             tracing::error!(r#box.id = %box_id, pairing.id = %batch.pairing, "Events of another pairing were refused.");
-            let text = format!("{} events of pairing {} refused; current is {}", batch.events.len(), batch.pairing, row.pairing);
+            let text = format!(
+                "{} events of pairing {} refused; current is {}",
+                batch.events.len(),
+                batch.pairing,
+                row.pairing
+            );
             audit(&mut self.env, "events_refused", None, Some(box_id), &text).await?;
             return Ok(AckResult::Refused);
         }
@@ -195,7 +200,9 @@ impl Work<'_> {
             let committed = self.committed(row.id, epoch).await?;
             let next = self.sessions.get(&item.session).and_then(|p| p.next.get(*epoch)).copied();
             match judge(committed.as_ref(), next, &batch.pairing, events) {
-                Verdict::Take { last, holes } => verdicts.push(((*epoch).clone(), last, holes, events[events.len() - 1].seq)),
+                Verdict::Take { last, holes } => {
+                    verdicts.push(((*epoch).clone(), last, holes, events[events.len() - 1].seq))
+                }
                 Verdict::OutOfOrder { expected, got } => {
                     let text = format!("epoch {epoch}: expected {expected}, got {got}; the session was ended");
                     audit(&mut self.env, "events_out_of_order", None, Some(box_id), &text).await?;
@@ -284,7 +291,13 @@ impl Work<'_> {
         Ok(Some(committed))
     }
 
-    async fn save_position(&mut self, box_row: Id, epoch: &Epoch, batch: &Batch, last: u64) -> Result<(), ServiceError> {
+    async fn save_position(
+        &mut self,
+        box_row: Id,
+        epoch: &Epoch,
+        batch: &Batch,
+        last: u64,
+    ) -> Result<(), ServiceError> {
         let position = Committed { pairing: batch.pairing.as_str().to_owned(), seq: last };
         if self.committed.get(&(box_row, epoch.clone())) == Some(&position) {
             return Ok(());

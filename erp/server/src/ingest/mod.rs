@@ -35,7 +35,7 @@ use parse::Said;
 const BATCH: usize = 512;
 const ATTEMPTS: usize = 5;
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Parts {
     pub engine: Engine,
     pub link: Arc<dyn Link>,

@@ -1,0 +1,133 @@
+//! Before every handler: is the request meant for us, may its sender do this, and what browsers are told.
+//!
+//! * `Host` must be one of our names (else a page elsewhere could reach us under its own name);
+//! * a request that changes something must come from one of our pages (`Origin`), or, from a program, carry the
+//!   session's `X-CSRF-Token`;
+//! * the route's row in the table says who may.
+
+use std::net::SocketAddr;
+
+use axum::{
+    extract::{ConnectInfo, MatchedPath, Request, State},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use ring::digest;
+
+use super::routes::{self, Capability};
+use crate::{
+    error::ServiceError,
+    sessions::{self, Role, Session},
+    state::AppState,
+};
+
+/// Scripts and styles come from files of ours; a till page speaks to boxes on the LAN under addresses known only later.
+const CSP: &str = "default-src 'self'; connect-src 'self' https: wss:; img-src 'self' data: blob:; object-src 'none'; \
+                   base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+pub(super) async fn guard(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let mut response = match check(&mut parts, &state).await {
+        Ok(()) => next.run(Request::from_parts(parts, body)).await,
+        Err(refused) => refused,
+    };
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, CSP),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        // Not "no-referrer": with it browsers send `Origin: null` with forms.
+        (header::REFERRER_POLICY, "same-origin"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+async fn check(parts: &mut Parts, state: &AppState) -> Result<(), Response> {
+    let pattern = parts.extensions.get::<MatchedPath>().map(|m| m.as_str().to_owned());
+    let route = pattern.as_deref().and_then(|p| routes::find(&parts.method, p));
+    let capability = route.map(|r| r.capability);
+    // Boxes may come by an address that this computer does not know itself by; they have no cookie to lose.
+    if !matches!(capability, Some(Capability::Enrolment | Capability::Public)) {
+        check_host(parts, state)?;
+    }
+    if capability == Some(Capability::Enrolment) {
+        return Ok(());
+    }
+    let session = sessions::find(parts, state).await.map_err(IntoResponse::into_response)?;
+    if !matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS) {
+        check_origin(parts, state, session.as_ref())?;
+    }
+    match (capability, &session) {
+        (Some(Capability::User | Capability::Admin), None) => return Err(ServiceError::SignedOut.into_response()),
+        (Some(Capability::Admin), Some(s)) if s.role != Role::Admin => {
+            let text = "only administrators may do this".to_owned();
+            return Err(ServiceError::Forbidden(text).into_response());
+        }
+        _ => {}
+    }
+    if let Some(session) = session {
+        parts.extensions.insert::<Session>(session);
+    }
+    Ok(())
+}
+
+fn check_host(parts: &Parts, state: &AppState) -> Result<(), Response> {
+    let host = host(&parts.headers);
+    if state.config.is_our_host(host) {
+        return Ok(());
+    }
+    let message = format!(
+        "this server is not called {host}; open {} or start it with --public-url https://{host}",
+        state.config.public_url
+    );
+    Err((StatusCode::MISDIRECTED_REQUEST, axum::Json(error("wrong_host", &message))).into_response())
+}
+
+fn check_origin(parts: &Parts, state: &AppState, session: Option<&Session>) -> Result<(), Response> {
+    let refused = |text: &str| Err(ServiceError::Forbidden(text.to_owned()).into_response());
+    if let Some(origin) = parts.headers.get(header::ORIGIN) {
+        return match origin.to_str() {
+            Ok(origin) if state.config.is_our_origin(origin) => Ok(()),
+            _ => refused("this request comes from a page of another site"),
+        };
+    }
+    if parts.headers.get("sec-fetch-site").is_some_and(|s| s != "same-origin") {
+        return refused("this request comes from a page of another site");
+    }
+    match session {
+        // Without a session there is nothing to misuse: signing in needs the password.
+        None => Ok(()),
+        Some(session) => {
+            let token = parts.headers.get("x-csrf-token").map_or(&b""[..], HeaderValue::as_bytes);
+            if same(token, session.csrf.as_bytes()) {
+                Ok(())
+            } else {
+                refused("send Origin, or the session's csrf value (GET /web/session) as X-CSRF-Token")
+            }
+        }
+    }
+}
+
+/// Compares digests, so that time tells nothing of the secret.
+fn same(a: &[u8], b: &[u8]) -> bool {
+    digest::digest(&digest::SHA256, a).as_ref() == digest::digest(&digest::SHA256, b).as_ref()
+}
+
+pub(super) fn host(headers: &HeaderMap) -> &str {
+    headers.get(header::HOST).and_then(|h| h.to_str().ok()).unwrap_or_default()
+}
+
+pub(super) fn error(word: &str, message: &str) -> link_protocol::local::ErrorBody {
+    link_protocol::local::ErrorBody { error: word.to_owned(), message: message.to_owned() }
+}
+
+pub(super) async fn not_found() -> Response {
+    (StatusCode::NOT_FOUND, axum::Json(error("not_found", "there is no such page"))).into_response()
+}
+
+/// The caller's address, as the port saw it.
+pub(super) type Peer = ConnectInfo<SocketAddr>;

@@ -1,0 +1,73 @@
+//! The table of this server's own routes. A route that is not here does not exist; pages (`crate::pages`) have theirs.
+
+use axum::{
+    http::Method,
+    routing::{MethodRouter, get, post},
+};
+
+use super::{enrol, iot, login, socket, till};
+use crate::state::AppState;
+
+/// What a request must bring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Capability {
+    /// Nothing: it changes nothing and tells nothing secret.
+    Public,
+    /// A login and password in the request itself.
+    Password,
+    /// Proofs of the enrolment protocol; no cookie is looked at.
+    Enrolment,
+    /// A session.
+    User,
+    /// A session of an administrator.
+    Admin,
+}
+
+pub struct Route {
+    pub method: Method,
+    pub path: &'static str,
+    pub capability: Capability,
+    pub handler: fn() -> MethodRouter<AppState>,
+}
+
+const fn route(
+    method: Method,
+    path: &'static str,
+    capability: Capability,
+    handler: fn() -> MethodRouter<AppState>,
+) -> Route {
+    Route { method, path, capability, handler }
+}
+
+use Capability::{Admin, Enrolment, Password, Public, User};
+
+pub const ROUTES: &[Route] = &[
+    route(Method::GET, "/iot/v1/ca.pem", Public, || get(enrol::ca)),
+    route(Method::POST, "/iot/v1/enrol/offer", Enrolment, || post(enrol::offer)),
+    route(Method::POST, "/iot/v1/enrol/poll", Enrolment, || post(enrol::poll)),
+    route(Method::POST, "/iot/v1/enrol/prove", Enrolment, || post(enrol::prove)),
+    route(Method::POST, "/iot/v1/enrol/token", Enrolment, || post(enrol::token)),
+    route(Method::GET, "/iot/pending", Admin, || get(iot::pending)),
+    route(Method::POST, "/iot/connect", Admin, || post(iot::connect)),
+    route(Method::POST, "/iot/token", Admin, || post(iot::token)),
+    route(Method::GET, "/iot/boxes", User, || get(iot::boxes)),
+    route(Method::POST, "/iot/box/{box}/unpair", Admin, || post(iot::unpair)),
+    route(Method::POST, "/iot/box/{box}/rename", Admin, || post(iot::rename)),
+    route(Method::GET, "/iot/events", User, || get(iot::events)),
+    route(Method::POST, "/web/login", Password, || post(login::sign_in)),
+    route(Method::POST, "/web/logout", User, || post(login::sign_out)),
+    route(Method::GET, "/web/session", User, || get(login::session)),
+    route(Method::GET, "/web/ws", User, || get(socket::open)),
+    route(Method::GET, "/till/config", User, || get(till::config)),
+    route(Method::POST, "/till/command", User, || post(till::command)),
+    route(Method::GET, "/till/command/{id}", User, || get(till::outcome)),
+    route(Method::POST, "/till/print", User, || post(till::print)),
+    route(Method::POST, "/till/grant", User, || post(till::grant)),
+];
+
+/// The row of a request, by the path pattern that matched.
+pub(super) fn find(method: &Method, pattern: &str) -> Option<&'static Route> {
+    ROUTES
+        .iter()
+        .find(|r| r.path == pattern && (r.method == method || r.method == Method::GET && method == Method::HEAD))
+}
