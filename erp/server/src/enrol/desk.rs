@@ -159,12 +159,14 @@ impl Desk {
         if BASE64.decode(offer.pake.as_bytes()).map_or(0, |p| p.len()) != 33 {
             return Err(Refused::Malformed);
         }
-        // The same box asks anew (new code, or it restarted): its attempts go on counting while the code may be the same.
-        let mut tries = 0;
+        // The same box asks anew (after a wrong code, or it restarted): its attempts go on counting while the code may
+        // be the same, and the page that shows it may go on with the handle it has.
+        let (mut tries, mut handle) = (0, handle);
         self.asking.retain(|_, a| {
             let same = a.applicant.box_id == offer.applicant.box_id && a.address == address;
             if same {
                 tries = tries.max(a.tries);
+                handle.clone_from(&a.handle);
             }
             !same
         });
