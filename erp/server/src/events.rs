@@ -102,9 +102,4 @@ impl Events {
             })
             .collect()
     }
-
-    /// What the Events page shows: newest first. With `after`, the newest ones beyond it.
-    pub async fn query(&self, _uid: Uid, _query: Query) -> Result<Vec<EventRow>, ServiceError> {
-        Ok(vec![])
-    }
 }

@@ -26,6 +26,9 @@ pub(crate) struct Receipt {
     pub(crate) date: Date,
     pub(crate) lines: Vec<Line>,
     pub(crate) cash: bool,
+    /// By the customer; more than the total gives change.
+    pub(crate) given: Option<Decimal>,
+    pub(crate) copy: bool,
 }
 
 /// Ten digits made of the command's id: Code 128 prints them short.
@@ -67,6 +70,7 @@ impl Receipt {
         let columns = |left: String, right: String, bold: bool| Block::Columns { left, right, bold };
         let mut blocks = vec![
             text(&self.shop, true),
+            text(if self.copy { "COPY" } else { "" }, true),
             columns(self.date.to_string(), format!("No. {}", self.number), false),
             Block::Rule,
         ];
@@ -82,11 +86,16 @@ impl Receipt {
         blocks.push(Block::Rule);
         blocks.push(columns("TOTAL".to_owned(), format!("{} {}", self.total(), self.currency), true));
         let paid = if self.cash { "Cash" } else { "Card" };
-        blocks.push(columns(paid.to_owned(), format!("{} {}", self.total(), self.currency), false));
+        let given = money(self.given.filter(|g| self.cash && *g > self.total()).unwrap_or(self.total()));
+        blocks.push(columns(paid.to_owned(), format!("{given} {}", self.currency), false));
+        if given > self.total() {
+            blocks.push(columns("Change".to_owned(), format!("{} {}", given - self.total(), self.currency), false));
+        }
         blocks.push(Block::Feed { lines: 1 });
         blocks.push(Block::Barcode { data: self.number.clone() });
         blocks.push(text("Thank you for your visit", false));
-        Document { title: format!("Receipt {}", self.number), blocks, cut: true, open_drawer: self.cash }
+        blocks.retain(|b| !matches!(b, Block::Text { text, .. } if text.is_empty()));
+        Document { title: format!("Receipt {}", self.number), blocks, cut: true, open_drawer: self.cash && !self.copy }
     }
 }
 
@@ -106,6 +115,8 @@ mod tests {
             date: jiff::civil::date(2026, 11, 21),
             lines,
             cash: true,
+            given: Some("10".parse().unwrap()),
+            copy: false,
         }
     }
 
@@ -139,7 +150,8 @@ mod tests {
                 "  0.734 kg x 3.20/kg|2.35",
                 "Bread|4.20",
                 "TOTAL|9.55 EUR",
-                "Cash|9.55 EUR",
+                "Cash|10.00 EUR",
+                "Change|0.45 EUR",
                 "[0000000042]",
                 "Thank you for your visit",
             ]

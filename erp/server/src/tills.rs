@@ -72,6 +72,12 @@ pub struct Sale {
     /// Paid in cash: the drawer opens with the print.
     #[serde(default)]
     pub cash: bool,
+    /// What the customer gave, for the receipt.
+    #[serde(default)]
+    pub given: Option<Decimal>,
+    /// Printed before, perhaps: marked as a copy, and the drawer stays shut.
+    #[serde(default)]
+    pub copy: bool,
     #[serde(default)]
     pub ttl_ms: Option<u32>,
 }
@@ -175,7 +181,16 @@ impl Tills {
         let number = receipt::number(&sale.command_id);
         // A till's repeat must be the same command to the byte: the day, not the second, stands on it.
         let date = Timestamp::now().to_zoned(TimeZone::system()).date();
-        let receipt = Receipt { shop, currency, number: number.clone(), date, lines, cash: sale.cash };
+        let receipt = Receipt {
+            shop,
+            currency,
+            number: number.clone(),
+            date,
+            lines,
+            cash: sale.cash,
+            given: sale.given,
+            copy: sale.copy,
+        };
         let total = receipt.total();
         let body = CommandBody::Print { document: receipt.document() };
         let ttl = sale.ttl_ms.map_or(Self::PRINT_TTL, |ms| Duration::from_millis(ms.into()));

@@ -22,9 +22,8 @@ use crate::{
     state::AppState,
 };
 
-/// Scripts and styles come from files of ours; a till page speaks to boxes on the LAN under addresses known only later.
-const CSP: &str = "default-src 'self'; connect-src 'self' https: wss:; img-src 'self' data: blob:; object-src 'none'; \
-                   base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+/// For answers that are no pages; pages bring their own.
+const CSP: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 pub(super) async fn guard(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
@@ -40,7 +39,7 @@ pub(super) async fn guard(State(state): State<AppState>, request: Request, next:
         // Not "no-referrer": with it browsers send `Origin: null` with forms.
         (header::REFERRER_POLICY, "same-origin"),
     ] {
-        headers.insert(name, HeaderValue::from_static(value));
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
@@ -123,10 +122,6 @@ pub(super) fn host(headers: &HeaderMap) -> &str {
 
 pub(super) fn error(word: &str, message: &str) -> link_protocol::local::ErrorBody {
     link_protocol::local::ErrorBody { error: word.to_owned(), message: message.to_owned() }
-}
-
-pub(super) async fn not_found() -> Response {
-    (StatusCode::NOT_FOUND, axum::Json(error("not_found", "there is no such page"))).into_response()
 }
 
 /// The caller's address, as the port saw it.

@@ -12,7 +12,6 @@ use serde_json::json;
 
 use super::guard;
 use crate::{
-    boxes::BoxRow,
     enrol::{PairError, PairedBox, PendingBox},
     error::ServiceError,
     events::EventRow,
@@ -61,10 +60,6 @@ impl IntoResponse for PairError {
 pub(super) async fn token(State(state): State<AppState>, session: Session) -> Result<Response, ServiceError> {
     let token = state.enrol.make_token(session.uid).await?;
     Ok(Json(json!({ "token": token })).into_response())
-}
-
-pub(super) async fn boxes(State(state): State<AppState>, session: Session) -> Result<Json<Vec<BoxRow>>, ServiceError> {
-    state.boxes.list(session.uid).await.map(Json)
 }
 
 pub(super) async fn unpair(

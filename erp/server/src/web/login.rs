@@ -46,9 +46,11 @@ pub(super) async fn sign_in(State(state): State<AppState>, peer: Peer, request: 
             }
         }
         Err(error) if is_json => error.into_response(),
-        Err(ServiceError::TooMany { wait_s }) => Redirect::to(&format!("/web/login?wait={wait_s}")).into_response(),
-        Err(ServiceError::Forbidden(_)) => Redirect::to("/web/login?wrong=1").into_response(),
-        Err(error) => error.into_response(),
+        Err(error @ ServiceError::Internal(_)) => error.into_response(),
+        Err(error) => {
+            let (status, next) = (error.status(), credentials.next.unwrap_or_default());
+            (status, crate::pages::login_failed(&state, error.to_string(), credentials.login, &next)).into_response()
+        }
     }
 }
 
@@ -69,7 +71,7 @@ pub(super) async fn sign_out(State(state): State<AppState>, parts: Parts) -> Res
     Ok(if is_json(&parts.headers) {
         (StatusCode::NO_CONTENT, cookie).into_response()
     } else {
-        (cookie, Redirect::to("/web/login")).into_response()
+        (cookie, Redirect::to("/web/login?out=1")).into_response()
     })
 }
 

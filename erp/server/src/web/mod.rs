@@ -8,7 +8,13 @@ mod routes;
 mod socket;
 mod till;
 
-use axum::{Router, extract::DefaultBodyLimit, middleware::from_fn_with_state};
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, Request},
+    http::{Method, Uri, header},
+    middleware::from_fn_with_state,
+};
+use tower::ServiceBuilder;
 
 use crate::state::AppState;
 
@@ -20,11 +26,26 @@ const BODY_LIMIT: usize = 512 * 1024;
 /// Everything the server answers.
 pub fn router(state: AppState) -> Router {
     let own = ROUTES.iter().fold(Router::new(), |router, route| router.route(route.path, (route.handler)()));
-    own.merge(crate::pages::router())
-        .fallback(guard::not_found)
+    let all = own
+        .merge(crate::pages::router())
+        .fallback(crate::pages::not_found)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(from_fn_with_state(state.clone(), guard::guard))
-        .with_state(state)
+        .with_state(state);
+    Router::new().fallback_service(ServiceBuilder::new().map_request(programs_get_json).service(all))
+}
+
+/// `/iot/events` is a page to people and JSON to programs.
+fn programs_get_json(mut request: Request) -> Request {
+    let page =
+        request.headers().get(header::ACCEPT).and_then(|a| a.to_str().ok()).is_some_and(|a| a.contains("text/html"));
+    if request.method() == Method::GET && request.uri().path() == "/iot/events" && !page {
+        let query = request.uri().query().map(|q| format!("?{q}")).unwrap_or_default();
+        if let Ok(uri) = format!("/iot/events.json{query}").parse::<Uri>() {
+            *request.uri_mut() = uri;
+        }
+    }
+    request
 }
 
 #[cfg(test)]

@@ -50,10 +50,11 @@ pub const ROUTES: &[Route] = &[
     route(Method::GET, "/iot/pending", Admin, || get(iot::pending)),
     route(Method::POST, "/iot/connect", Admin, || post(iot::connect)),
     route(Method::POST, "/iot/token", Admin, || post(iot::token)),
-    route(Method::GET, "/iot/boxes", User, || get(iot::boxes)),
     route(Method::POST, "/iot/box/{box}/unpair", Admin, || post(iot::unpair)),
     route(Method::POST, "/iot/box/{box}/rename", Admin, || post(iot::rename)),
-    route(Method::GET, "/iot/events", User, || get(iot::events)),
+    // Asked for as `/iot/events` by everybody who does not want the page of that name.
+    route(Method::GET, "/iot/events.json", User, || get(iot::events)),
+    route(Method::GET, "/till/events", User, || get(iot::events)),
     route(Method::POST, "/web/login", Password, || post(login::sign_in)),
     route(Method::POST, "/web/logout", User, || post(login::sign_out)),
     route(Method::GET, "/web/session", User, || get(login::session)),

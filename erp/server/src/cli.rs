@@ -1,0 +1,69 @@
+//! The command line. Exit codes: 0 done, 1 failed (the message says what to do), 64 wrong usage.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(name = "erp", version, about = "The ERP: records, pages, and the shop's IoT boxes")]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a database with its administrator (login: admin)
+    Init(Init),
+    /// Serve pages, boxes and programs until stopped
+    Serve(Serve),
+}
+
+#[derive(Debug, Args)]
+pub struct Place {
+    /// Directory of this database: settings, keys, and SQLite's file
+    #[arg(long, value_name = "DIR", default_value = "./var/erp")]
+    pub data: PathBuf,
+    /// sqlite:/path/to/file or postgres://user@host/database; without it SQLite in DIR
+    #[arg(long, value_name = "URL", env = "ERP_DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Init {
+    #[command(flatten)]
+    pub place: Place,
+    /// Name of the database, as it stands in topics: a-z, 0-9, _ and -
+    #[arg(long, value_name = "DB", default_value = "erp")]
+    pub name: String,
+    /// File with the administrator's password; else ERP_ADMIN_PASSWORD, else standard input, else a random one is printed
+    #[arg(long, value_name = "F")]
+    pub admin_password_file: Option<PathBuf>,
+    /// Apps to install; all that there are, without it
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub apps: Option<Vec<String>>,
+    /// Fill it with a believable shop
+    #[arg(long)]
+    pub demo: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Serve {
+    #[command(flatten)]
+    pub place: Place,
+    /// Where to listen, for pages and boxes alike
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8069")]
+    pub listen: SocketAddr,
+    /// A further port for boxes only
+    #[arg(long, value_name = "ADDR")]
+    pub mqtt_listen: Option<SocketAddr>,
+    /// Certificate chain for pages, PEM; without it the ERP's own CA makes one
+    #[arg(long, value_name = "F", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// Key of that certificate, PEM
+    #[arg(long, value_name = "F", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// How people and boxes reach this server: https://erp.example
+    #[arg(long, value_name = "URL")]
+    pub public_url: Option<String>,
+}
