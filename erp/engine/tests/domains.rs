@@ -1,4 +1,5 @@
 //! Any domain means the same in memory, in SQLite and in PostgreSQL.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 mod support;
 

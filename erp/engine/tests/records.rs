@@ -1,4 +1,5 @@
 //! What applications rely on, on both databases.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 mod support;
 

@@ -48,7 +48,11 @@ const RESERVED: [&str; 5] = ["id", "create_date", "create_uid", "write_date", "w
 pub(super) fn merge(apps: &[&App], errors: &mut ResolveErrors) -> Drafts {
     let mut drafts = Drafts::new();
     let mut tables: BTreeMap<String, String> = BTreeMap::new();
+    // Where no app declares the users' model, `access` says so once; stamps without users need not repeat it.
+    let declared =
+        |name: &str| apps.iter().flat_map(|app| &app.models).any(|model| model.name == name && !model.extends);
     let principals = apps.iter().find_map(|app| app.principals.as_ref()).map(|principals| principals.model.as_str());
+    let principals = principals.filter(|name| declared(name));
     for app in apps {
         for model in &app.models {
             if model.extends {

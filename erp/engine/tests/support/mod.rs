@@ -2,7 +2,7 @@
 //!
 //! `ERP_TEST_POSTGRES`: an address; `off`; `required` (then a machine without PostgreSQL fails); without it a private
 //! server is started where its programs are installed.
-#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
+#![allow(dead_code, unreachable_pub, clippy::print_stdout, reason = "each test binary uses a part of it")]
 
 use std::{
     process::{self, Command},
