@@ -1,0 +1,189 @@
+//! The TLS listener of the local API: handshakes run side by side, bounded in number and time, so that one slow or
+//! hostile client keeps nobody else out.
+
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use axum::{
+    extract::connect_info::Connected,
+    serve::{IncomingStream, Listener},
+};
+use rustls::ServerConfig;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinSet,
+    time::timeout,
+};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+
+/// Handshakes at a time; more wait in the kernel's queue.
+const HANDSHAKES: usize = 64;
+const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
+/// Connections at a time, of all clients and of one address.
+const CONNECTIONS: usize = 256;
+const CONNECTIONS_OF_ONE: usize = 48;
+
+/// Where a request comes from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Connection {
+    pub(crate) peer: SocketAddr,
+    /// The address of ours that the client connected to.
+    pub(crate) local: SocketAddr,
+}
+
+impl Connected<IncomingStream<'_, TlsListener>> for Connection {
+    fn connect_info(stream: IncomingStream<'_, TlsListener>) -> Self {
+        stream.io().connection
+    }
+}
+
+pub(crate) struct TlsListener {
+    tcp: TcpListener,
+    acceptor: TlsAcceptor,
+    handshakes: JoinSet<Option<TlsIo>>,
+    connections: Arc<Semaphore>,
+    by_address: Arc<crate::api::quota::Quota<IpAddr>>,
+}
+
+impl TlsListener {
+    pub(crate) fn new(tcp: TcpListener, config: Arc<ServerConfig>) -> Self {
+        Self {
+            tcp,
+            acceptor: TlsAcceptor::from(config),
+            handshakes: JoinSet::new(),
+            connections: Arc::new(Semaphore::new(CONNECTIONS)),
+            by_address: Arc::new(crate::api::quota::Quota::new(CONNECTIONS_OF_ONE)),
+        }
+    }
+
+    fn begin(&mut self, tcp: TcpStream, peer: SocketAddr) {
+        let Ok(permit) = self.connections.clone().try_acquire_owned() else {
+            tracing::debug!(peer = %peer.ip(), "connection refused: there are too many");
+            return;
+        };
+        let Some(share) = self.by_address.take(peer.ip()) else {
+            tracing::debug!(peer = %peer.ip(), "connection refused: this address has too many");
+            return;
+        };
+        let acceptor = self.acceptor.clone();
+        self.handshakes.spawn(async move {
+            let local = tcp.local_addr().ok()?;
+            // Small answers must leave at once.
+            tcp.set_nodelay(true).ok()?;
+            let stream = timeout(HANDSHAKE_WITHIN, handshake(acceptor, tcp, local)).await.ok()??;
+            let connection = Connection { peer, local };
+            Some(TlsIo { stream, connection, _permit: permit, _share: share })
+        });
+    }
+}
+
+/// `None` when the client gave up, does not trust the certificate, or was sent from `http` to `https`.
+async fn handshake(acceptor: TlsAcceptor, mut tcp: TcpStream, local: SocketAddr) -> Option<TlsStream<TcpStream>> {
+    let mut first = [0];
+    // 22 is a TLS handshake record; anything else is somebody who typed http://.
+    if tcp.peek(&mut first).await.ok()? == 1 && first != [22] {
+        if let Err(error) = redirect(&mut tcp, local).await {
+            tracing::debug!(%error, "plain request could not be sent on to https");
+        }
+        return None;
+    }
+    match acceptor.accept(tcp).await {
+        Ok(stream) => Some(stream),
+        Err(error) => {
+            tracing::debug!(%error, "TLS handshake failed");
+            None
+        }
+    }
+}
+
+/// Sends a plain request on to the address it came to. The request's own words are not repeated.
+async fn redirect(tcp: &mut TcpStream, local: SocketAddr) -> io::Result<()> {
+    let mut request = [0; 1024];
+    let read = tcp.read(&mut request).await?;
+    if read == 0 {
+        return Ok(());
+    }
+    let answer = format!(
+        "HTTP/1.1 308 Permanent Redirect\r\nLocation: https://{local}/\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    );
+    tcp.write_all(answer.as_bytes()).await?;
+    tcp.shutdown().await
+}
+
+impl Listener for TlsListener {
+    type Io = TlsIo;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (TlsIo, SocketAddr) {
+        loop {
+            tokio::select! {
+                biased;
+                Some(done) = self.handshakes.join_next() => {
+                    if let Ok(Some(io)) = done {
+                        let peer = io.connection.peer;
+                        return (io, peer);
+                    }
+                }
+                accepted = self.tcp.accept(), if self.handshakes.len() < HANDSHAKES => match accepted {
+                    Ok((tcp, peer)) => self.begin(tcp, peer),
+                    Err(error) => {
+                        // Out of file descriptors: let some be closed.
+                        tracing::warn!(%error, "connection could not be accepted");
+                        tokio::time::sleep(Duration::from_millis(200)).await;
+                    }
+                },
+            }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.tcp.local_addr()
+    }
+}
+
+pub(crate) struct TlsIo {
+    stream: TlsStream<TcpStream>,
+    connection: Connection,
+    _permit: OwnedSemaphorePermit,
+    _share: crate::api::quota::Share<IpAddr>,
+}
+
+impl AsyncRead for TlsIo {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for TlsIo {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}

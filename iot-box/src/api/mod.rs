@@ -1,0 +1,105 @@
+//! The local API and the homepage: one table of routes, each with what a request must bring.
+//!
+//! The router is built from the table, so a route without a row does not exist, and a row cannot leave its capability
+//! open. A test calls every route that changes something with nothing in its hands.
+
+pub(crate) mod grant;
+pub(crate) mod guard;
+pub(crate) mod listener;
+pub(crate) mod quota;
+mod socket;
+pub(crate) mod tokens;
+mod v1;
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    middleware,
+    routing::{MethodRouter, get, post},
+};
+
+use crate::{app::App, homepage};
+
+/// What a request must bring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Needs {
+    /// Nothing: it changes nothing and tells nothing but what stands on the box's label.
+    Nothing,
+    /// To come from a screen attached to the box.
+    Screen,
+    /// The technician's password, in its body.
+    Password,
+    /// A grant of the ERP with the browser's proof, in its body.
+    Grant,
+    /// A token, in its first frame.
+    Token,
+    /// A technician who signed in; when it changes something, also our own page as origin.
+    Technician,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Method {
+    Get,
+    /// Changes something.
+    Post,
+}
+
+pub(crate) struct Route {
+    pub(crate) method: Method,
+    pub(crate) path: &'static str,
+    pub(crate) needs: Needs,
+    handler: fn() -> MethodRouter<App>,
+}
+
+const fn read(path: &'static str, needs: Needs, handler: fn() -> MethodRouter<App>) -> Route {
+    Route { method: Method::Get, path, needs, handler }
+}
+
+const fn change(path: &'static str, needs: Needs, handler: fn() -> MethodRouter<App>) -> Route {
+    Route { method: Method::Post, path, needs, handler }
+}
+
+pub(crate) const ROUTES: &[Route] = &[
+    // For tills and programs.
+    read("/v1/hello", Needs::Nothing, || get(v1::hello)),
+    read("/v1/challenge", Needs::Nothing, || get(v1::challenge)),
+    change("/v1/token", Needs::Grant, || post(v1::token)),
+    read("/v1/ws", Needs::Token, || get(socket::open)),
+    // For people.
+    read("/", Needs::Nothing, || get(homepage::home)),
+    read("/status", Needs::Nothing, || get(homepage::status)),
+    read("/style.css", Needs::Nothing, || get(homepage::assets::style)),
+    read("/live.js", Needs::Nothing, || get(homepage::assets::script)),
+    read("/favicon.svg", Needs::Nothing, || get(homepage::assets::icon)),
+    read("/display", Needs::Screen, || get(homepage::display)),
+    change("/sign-in", Needs::Password, || post(homepage::sign_in::sign_in)),
+    change("/sign-out", Needs::Technician, || post(homepage::sign_in::sign_out)),
+    read("/live", Needs::Technician, || get(homepage::live)),
+    change("/name", Needs::Technician, || post(homepage::settings::rename)),
+    change("/server", Needs::Technician, || post(homepage::settings::server)),
+    change("/ticket", Needs::Technician, || post(homepage::settings::status_ticket)),
+    change("/pairing/code", Needs::Technician, || post(homepage::pairing::new_code)),
+    change("/pairing/token", Needs::Technician, || post(homepage::pairing::with_token)),
+    read("/pairing/unpair", Needs::Technician, || get(homepage::pairing::ask_unpair)),
+    change("/pairing/unpair", Needs::Technician, || post(homepage::pairing::unpair)),
+    change("/devices/{id}/driver", Needs::Technician, || post(homepage::devices::choose_driver)),
+    change("/devices/{id}/name", Needs::Technician, || post(homepage::devices::rename)),
+    change("/devices/{id}/test", Needs::Technician, || post(homepage::devices::test)),
+    change("/devices/{id}/status-ticket", Needs::Technician, || post(homepage::devices::status_ticket)),
+    change("/printers/add", Needs::Technician, || post(homepage::devices::add_printer)),
+    change("/printers/remove", Needs::Technician, || post(homepage::devices::remove_printer)),
+];
+
+pub(crate) fn router(app: App) -> Router {
+    let mut router = Router::new();
+    for route in ROUTES {
+        let state = (app.clone(), route.needs, route.method);
+        let guarded = (route.handler)().route_layer(middleware::from_fn_with_state(state, guard::capability));
+        router = router.route(route.path, guarded);
+    }
+    router
+        .fallback(homepage::not_found)
+        .layer(DefaultBodyLimit::max(16 * 1024))
+        .layer(middleware::from_fn_with_state(app.clone(), guard::entrance))
+        .with_state(app)
+}

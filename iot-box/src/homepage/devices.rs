@@ -1,0 +1,197 @@
+//! Driver, name and test of a device; printers by address.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::{
+    Form,
+    extract::{Path, State},
+    response::Redirect,
+};
+use link_protocol::{
+    ids::DeviceId,
+    outcome::{Outcome, PrintCertainty, Value},
+};
+use serde::Deserialize;
+
+use super::{
+    session::{Flash, Technician},
+    settings::flash,
+    tell,
+};
+use crate::{
+    app::App,
+    settings::{SettingsError, clean_name},
+};
+
+/// A printer's raw socket, unless the address names another.
+const RAW_PORT: u16 = 9100;
+
+#[derive(Deserialize)]
+pub(crate) struct Driver {
+    /// Empty: none.
+    driver: String,
+}
+
+pub(crate) async fn choose_driver(
+    State(app): State<App>,
+    technician: Technician,
+    Path(id): Path<String>,
+    Form(form): Form<Driver>,
+) -> Redirect {
+    let choice = form.driver;
+    let known = id.parse::<DeviceId>().ok().and_then(|id| {
+        let table = app.router.table().borrow().clone();
+        table.get(&id).map(|e| choice.is_empty() || e.choices.contains(&choice.as_str()))
+    });
+    let done = match known {
+        None => Err(SettingsError::Invalid("The box does not know this device any more.")),
+        Some(false) => Err(SettingsError::Invalid("This driver does not work on that port.")),
+        Some(true) => {
+            let changed = app.settings.change(|s| {
+                let device = s.devices.entry(id.clone()).or_default();
+                device.driver = (!choice.is_empty()).then(|| choice.clone());
+                s.devices.retain(|_, d| *d != crate::settings::DeviceSettings::default());
+                Ok(())
+            });
+            changed.await.map(|()| match choice.as_str() {
+                "" => "No driver is chosen for the port any more.".to_owned(),
+                choice => format!("The port is driven as {choice}."),
+            })
+        }
+    };
+    tell(&app, &technician, flash(done))
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Name {
+    name: String,
+}
+
+/// An empty name gives the device its own one back.
+pub(crate) async fn rename(
+    State(app): State<App>,
+    technician: Technician,
+    Path(id): Path<String>,
+    Form(form): Form<Name>,
+) -> Redirect {
+    let name = match form.name.trim() {
+        "" => Ok(None),
+        typed => clean_name(typed).map(Some),
+    };
+    let done = match (name, id.parse::<DeviceId>()) {
+        (Err(error), _) => Err(error),
+        (_, Err(_)) => Err(SettingsError::Invalid("The box does not know this device any more.")),
+        (Ok(name), Ok(_)) => {
+            let changed = app.settings.change(|s| {
+                s.devices.entry(id.clone()).or_default().name.clone_from(&name);
+                s.devices.retain(|_, d| *d != crate::settings::DeviceSettings::default());
+                Ok(())
+            });
+            changed.await.map(|()| match name {
+                Some(name) => format!("The device is now called {name}."),
+                None => "The device has its own name again.".to_owned(),
+            })
+        }
+    };
+    tell(&app, &technician, flash(done))
+}
+
+pub(crate) async fn test(State(app): State<App>, technician: Technician, Path(id): Path<String>) -> Redirect {
+    let flash = match id.parse() {
+        Ok(id) => printed("Test ticket", &app.tickets.print_test(&id).await),
+        Err(_) => Flash::Bad("The box does not know this device any more.".into()),
+    };
+    tell(&app, &technician, flash)
+}
+
+pub(crate) async fn status_ticket(State(app): State<App>, technician: Technician, Path(id): Path<String>) -> Redirect {
+    let flash = match id.parse() {
+        Ok(id) => printed("Status ticket", &app.tickets.print_status(&id).await),
+        Err(_) => Flash::Bad("The box does not know this device any more.".into()),
+    };
+    tell(&app, &technician, flash)
+}
+
+fn printed(what: &str, outcome: &Outcome) -> Flash {
+    match outcome {
+        Outcome::Done { value: Value::Print { certainty } } => Flash::Good(match certainty {
+            PrintCertainty::Sent => format!("{what} sent. The printer does not say whether it printed it."),
+            PrintCertainty::Accepted => format!("{what} sent, and the printer reports no error."),
+            PrintCertainty::Printed => format!("{what} printed: the printer confirmed it."),
+        }),
+        Outcome::Done { .. } => Flash::Good(format!("{what} done.")),
+        Outcome::Rejected { message, .. } => Flash::Bad(format!("{what} not printed. {message}")),
+        Outcome::Unknown { message } => {
+            Flash::Bad(format!("{what}: look at the printer, it may or may not have printed. {message}"))
+        }
+    }
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Address {
+    address: String,
+}
+
+pub(crate) async fn add_printer(State(app): State<App>, technician: Technician, Form(form): Form<Address>) -> Redirect {
+    let done = match clean_address(&form.address) {
+        Some(address) => {
+            let changed = app.settings.change(move |s| {
+                if s.network_printers.contains(&address) {
+                    return Err(SettingsError::Invalid("This printer was added before."));
+                }
+                if s.network_printers.len() >= 32 {
+                    return Err(SettingsError::Invalid("32 printers are the most a box takes: remove one first."));
+                }
+                s.network_printers.push(address);
+                Ok(())
+            });
+            changed.await.map(|()| format!("The printer at {address} was added."))
+        }
+        None => Err(SettingsError::Invalid("Type the printer's address, such as 192.168.1.50 or 192.168.1.50:9100.")),
+    };
+    tell(&app, &technician, flash(done))
+}
+
+pub(crate) async fn remove_printer(
+    State(app): State<App>,
+    technician: Technician,
+    Form(form): Form<Address>,
+) -> Redirect {
+    let done = match clean_address(&form.address) {
+        Some(address) => {
+            let changed = app.settings.change(move |s| {
+                s.network_printers.retain(|a| *a != address);
+                Ok(())
+            });
+            changed.await.map(|()| format!("The printer at {address} was removed."))
+        }
+        None => Err(SettingsError::Invalid("There is no such printer.")),
+    };
+    tell(&app, &technician, flash(done))
+}
+
+/// An address of a device: never one that many machines share.
+fn clean_address(typed: &str) -> Option<SocketAddr> {
+    let typed = typed.trim();
+    let address = match (typed.parse::<SocketAddr>(), typed.parse::<IpAddr>()) {
+        (Ok(address), _) => address,
+        (_, Ok(ip)) => SocketAddr::new(ip, RAW_PORT),
+        _ => return None,
+    };
+    let ip = address.ip();
+    (!ip.is_unspecified() && !ip.is_multicast() && address.port() != 0).then_some(address)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_printers_address_needs_no_port() {
+        assert_eq!(clean_address(" 192.168.1.50 "), Some("192.168.1.50:9100".parse().unwrap()));
+        assert_eq!(clean_address("127.0.0.1:4000"), Some("127.0.0.1:4000".parse().unwrap()));
+        for bad in ["", "printer", "0.0.0.0", "224.0.0.1", "192.168.1.50:0", "192.168.1.50:99999"] {
+            assert_eq!(clean_address(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! The list of devices, and printers by address.
+
+use link_protocol::up::{Connection, Device, DeviceClass, DeviceStatus};
+use maud::{Markup, html};
+
+use super::layout::{class_icon, status_pill};
+use crate::{app::App, fleet::Entry};
+
+pub(super) fn list(app: &App) -> Markup {
+    let table = app.router.table().borrow().clone();
+    let printers = app.settings.current().network_printers.clone();
+    html! {
+        section .card #devices data-live aria-labelledby="devices-title" {
+            header {
+                h2 #devices-title { "Devices" }
+                span .soft .small { (count(&table.0)) }
+            }
+            @if table.0.is_empty() {
+                div .empty {
+                    p { "Nothing is plugged in." }
+                    p .small { "Plug in a printer, a scanner or a scale: it appears here by itself." }
+                }
+            }
+            ul .devices {
+                @for entry in &table.0 {
+                    (row(entry, entry.address.is_some_and(|a| printers.contains(&a))))
+                }
+            }
+        }
+    }
+}
+
+fn count(entries: &[Entry]) -> String {
+    let works = |e: &&Entry| matches!(e.device.status, DeviceStatus::Ready | DeviceStatus::Warning);
+    match (entries.iter().filter(works).count(), entries.len()) {
+        (_, 0) => String::new(),
+        (ready, all) if ready == all => format!("{all} ready"),
+        (ready, all) => format!("{ready} of {all} ready"),
+    }
+}
+
+fn row(entry: &Entry, added: bool) -> Markup {
+    let device = &entry.device;
+    let id = device.id.as_str();
+    let path = |verb: &str| format!("/devices/{}/{verb}", path_segment(id));
+    html! {
+        li {
+            div .device {
+                (class_icon(device.class))
+                div .what {
+                    h3 { (device.name) }
+                    p .soft .small { (about(device)) }
+                }
+                (status_pill(device.status))
+            }
+            @if !device.message.is_empty() { p .why .small { (device.message) } }
+            div .more {
+                @if device.class == DeviceClass::Printer {
+                    form method="post" action=(path("test")) {
+                        button .quiet data-key={ "test " (id) } { "Test print" }
+                    }
+                    form method="post" action=(path("status-ticket")) {
+                        button .quiet data-key={ "ticket " (id) } { "Status ticket" }
+                    }
+                }
+                @if !entry.choices.is_empty() && (entry.assigned || device.driver.is_empty()) {
+                    (driver(entry, &path("driver")))
+                }
+                details {
+                    summary { "Name and details" }
+                    form method="post" action=(path("name")) {
+                        div .row {
+                            div .field {
+                                label for={ "name-" (id) } { "Name" }
+                                input id={ "name-" (id) } name="name" value=(device.name) maxlength="64" autocomplete="off";
+                            }
+                            button { "Rename" }
+                        }
+                    }
+                    p .soft .small .mono { (id) }
+                    @if let Some(address) = entry.address.filter(|_| added) {
+                        form method="post" action="/printers/remove" {
+                            input type="hidden" name="address" value=(address);
+                            div .actions { button .danger { "Remove this printer" } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn driver(entry: &Entry, action: &str) -> Markup {
+    let device = &entry.device;
+    html! {
+        details open[device.driver.is_empty() && !entry.assigned] {
+            summary { "What is plugged in?" }
+            form method="post" action=(action) {
+                div .row {
+                    div .field {
+                        label for={ "driver-" (device.id) } { "Driver" }
+                        select id={ "driver-" (device.id) } name="driver" {
+                            option value="" selected[device.driver.is_empty()] { "None" }
+                            @for choice in &entry.choices {
+                                option value=(choice) selected[device.driver == *choice] { (choice) }
+                            }
+                        }
+                    }
+                    button { "Use it" }
+                }
+            }
+        }
+    }
+}
+
+fn about(device: &Device) -> String {
+    let class = match device.class {
+        DeviceClass::Printer => "Receipt printer",
+        DeviceClass::Scanner => "Barcode scanner",
+        DeviceClass::Scale => "Scale",
+        DeviceClass::Keyboard => "Keyboard",
+        DeviceClass::Display => "Display",
+        DeviceClass::Camera => "Camera",
+        DeviceClass::Payment => "Payment terminal",
+        DeviceClass::Gauge => "Gauge",
+        DeviceClass::Unknown => "",
+    };
+    let connection = match device.connection {
+        Connection::Network => "network",
+        Connection::Serial => "serial port",
+        Connection::Usb => "USB",
+        Connection::Bluetooth => "Bluetooth",
+        Connection::Hdmi => "HDMI",
+    };
+    let maker = format!("{} {}", device.manufacturer, device.model);
+    let parts = [class, maker.trim(), connection, &device.driver];
+    parts.into_iter().filter(|p| !p.is_empty()).collect::<Vec<_>>().join(" \u{b7} ")
+}
+
+/// A device id as one segment of a path; its characters are printable, some of them mean something in an address.
+fn path_segment(id: &str) -> String {
+    let mut segment = String::with_capacity(id.len());
+    for byte in id.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => segment.push(char::from(byte)),
+            byte => segment.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    segment
+}
+
+pub(super) fn add_printer(_app: &App) -> Markup {
+    html! {
+        section .card aria-labelledby="add-title" {
+            h2 #add-title { "Add a printer by address" }
+            form method="post" action="/printers/add" {
+                div .row {
+                    div .field {
+                        label for="address" { "Address" }
+                        input #address name="address" required placeholder="192.168.1.50" autocomplete="off"
+                            spellcheck="false" aria-describedby="address_hint";
+                    }
+                    button { "Add" }
+                }
+                p #address_hint .soft .small { "Network printers that announce themselves appear without this. Port 9100 unless you type another." }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_cannot_leave_its_path_segment() {
+        assert_eq!(path_segment("usb-0403:6001-A1"), "usb-0403%3A6001-A1");
+        assert_eq!(path_segment("a?b%\"<"), "a%3Fb%25%22%3C");
+    }
+}

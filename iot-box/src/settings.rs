@@ -1,0 +1,179 @@
+//! What a technician set: `settings.toml` in the data directory. One owner; everybody else watches.
+
+use std::{collections::BTreeMap, io, net::SocketAddr, path::PathBuf, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Mutex, watch};
+
+use crate::data_dir::write_staged;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Settings {
+    /// What people call the box; empty until somebody names it.
+    pub(crate) name: String,
+    /// Where the ERP is, when it is not found by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) erp_url: Option<String>,
+    /// Print addresses and pairing code on each receipt printer once after the start.
+    pub(crate) status_ticket: bool,
+    /// Printers that were added by address.
+    pub(crate) network_printers: Vec<SocketAddr>,
+    /// By device id.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) devices: BTreeMap<String, DeviceSettings>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct DeviceSettings {
+    /// What people call it, instead of what it calls itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) name: Option<String>,
+    /// The driver chosen for a port that says nothing of what is plugged in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) driver: Option<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            erp_url: None,
+            status_ticket: true,
+            network_printers: Vec::new(),
+            devices: BTreeMap::new(),
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SettingsError {
+    #[error("cannot save {path}: {source}; look at the free space with iot-box check")]
+    Save { path: PathBuf, source: io::Error },
+    #[error("cannot write the settings as TOML: {0}")]
+    Encode(#[from] toml::ser::Error),
+    #[error("{0}")]
+    Invalid(&'static str),
+}
+
+#[derive(Clone)]
+pub(crate) struct SettingsStore {
+    path: PathBuf,
+    current: Arc<watch::Sender<Arc<Settings>>>,
+    /// Held while a change is written, so that two changes cannot lose one another.
+    writing: Arc<Mutex<()>>,
+}
+
+impl SettingsStore {
+    /// A file that cannot be read is put aside as `settings.toml.broken` and said in the log: the box runs without.
+    pub(crate) fn open(path: PathBuf) -> Self {
+        let settings = match std::fs::read_to_string(&path) {
+            Ok(text) => toml::from_str(&text).unwrap_or_else(|error| {
+                let aside = path.with_extension("toml.broken");
+                tracing::error!(
+                    error = error.message(),
+                    path = %path.display(),
+                    "settings cannot be understood: they are put aside as settings.toml.broken, the box runs with defaults"
+                );
+                if let Err(error) = std::fs::rename(&path, &aside) {
+                    tracing::error!(%error, "cannot put the broken settings aside");
+                }
+                Settings::default()
+            }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Settings::default(),
+            Err(error) => {
+                tracing::error!(%error, path = %path.display(), "settings cannot be read, the box runs with defaults");
+                Settings::default()
+            }
+        };
+        Self { path, current: Arc::new(watch::Sender::new(Arc::new(settings))), writing: Arc::default() }
+    }
+
+    pub(crate) fn current(&self) -> Arc<Settings> {
+        self.current.borrow().clone()
+    }
+
+    pub(crate) fn watch(&self) -> watch::Receiver<Arc<Settings>> {
+        self.current.subscribe()
+    }
+
+    /// On disk when it returns; watchers see it after that.
+    pub(crate) async fn change(
+        &self,
+        change: impl FnOnce(&mut Settings) -> Result<(), SettingsError>,
+    ) -> Result<(), SettingsError> {
+        let _writing = self.writing.lock().await;
+        let mut settings = (*self.current()).clone();
+        change(&mut settings)?;
+        let text = toml::to_string_pretty(&settings)?;
+        let path = self.path.clone();
+        tokio::task::spawn_blocking(move || write_staged(&path, text.as_bytes()))
+            .await
+            .unwrap_or_else(|error| Err(io::Error::other(error)))
+            .map_err(|source| SettingsError::Save { path: self.path.clone(), source })?;
+        self.current.send_replace(Arc::new(settings));
+        Ok(())
+    }
+}
+
+/// A name for a box or a device as a person typed it: one line of at most 64 characters.
+pub(crate) fn clean_name(typed: &str) -> Result<String, SettingsError> {
+    let name = typed.trim();
+    if name.is_empty() {
+        return Err(SettingsError::Invalid("Type a name."));
+    }
+    if name.chars().count() > 64 {
+        return Err(SettingsError::Invalid("The name is too long: 64 characters at most."));
+    }
+    if name.chars().any(|c| c.is_control() || is_bidi_control(c)) {
+        return Err(SettingsError::Invalid("The name holds characters that cannot be shown."));
+    }
+    Ok(name.to_owned())
+}
+
+/// Characters that turn the reading direction of what follows, with which a name could disguise itself.
+fn is_bidi_control(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_change_is_on_disk_and_watchers_see_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("settings.toml");
+        let store = SettingsStore::open(path.clone());
+        let watch = store.watch();
+        let set = |s: &mut Settings| {
+            s.name = "Shop".into();
+            s.devices.entry("usb-1".into()).or_default().driver = Some("scale.toledo_8217".into());
+            Ok(())
+        };
+        store.change(set).await.unwrap();
+        assert_eq!(watch.borrow().name, "Shop");
+        assert_eq!(*SettingsStore::open(path).current(), **watch.borrow());
+    }
+
+    #[test]
+    fn broken_settings_are_put_aside_and_the_box_runs() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("settings.toml");
+        std::fs::write(&path, "name = [").unwrap();
+        assert_eq!(*SettingsStore::open(path.clone()).current(), Settings::default());
+        assert!(!path.exists() && path.with_extension("toml.broken").exists());
+    }
+
+    #[test]
+    fn names_are_one_visible_line() {
+        assert_eq!(
+            clean_name("  Caf\u{e9} \u{30b7}\u{30e7}\u{30c3}\u{30d7} ").unwrap(),
+            "Caf\u{e9} \u{30b7}\u{30e7}\u{30c3}\u{30d7}"
+        );
+        for bad in ["", "  ", "a\nb", "a\u{202e}b", &"x".repeat(65)] {
+            assert!(clean_name(bad).is_err(), "{bad:?}");
+        }
+    }
+}

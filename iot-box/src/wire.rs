@@ -1,0 +1,198 @@
+//! Between the drivers' types and the wire's. The drivers know no serde; this is the only place that knows both.
+
+use drivers::{Condition, Fault, Outcome as DriverOutcome, Reason as DriverReason, printer, scale};
+use link_protocol::{
+    document::{Align, Block, Document},
+    down::CommandBody,
+    outcome::{MassUnit, Outcome, PrintCertainty, Reason, Value, Weight},
+    up::{Connection, DeviceClass, DeviceStatus, EventBody, LiveWeight, WeightCondition},
+};
+
+/// What a driver's event means to the rest of the system.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Meaning {
+    /// A business event: stored before anyone hears of it.
+    Event(EventBody),
+    /// State for the eye.
+    Live(LiveWeight),
+}
+
+pub(crate) fn meaning(event: drivers::DeviceEvent) -> Meaning {
+    match event {
+        drivers::DeviceEvent::Scanner(drivers::scanner::Event::Code(text)) => {
+            Meaning::Event(EventBody::Barcode { text })
+        }
+        drivers::DeviceEvent::Printer(printer::Event::Drawer { open }) => Meaning::Event(EventBody::Drawer { open }),
+        drivers::DeviceEvent::Keyboard(drivers::keyboard::Event::Key { key, pressed }) => {
+            Meaning::Event(EventBody::Key { key, pressed })
+        }
+        drivers::DeviceEvent::Scale(scale::Event::Reading(reading)) => {
+            Meaning::Live(LiveWeight { condition: weight_condition(reading.state), weight: reading.weight.map(weight) })
+        }
+    }
+}
+
+fn weight_condition(state: scale::State) -> WeightCondition {
+    match state {
+        scale::State::Stable => WeightCondition::Stable,
+        scale::State::Motion => WeightCondition::Motion,
+        scale::State::Zero => WeightCondition::Zero,
+        scale::State::UnderZero => WeightCondition::UnderZero,
+        scale::State::OverCapacity => WeightCondition::OverCapacity,
+        scale::State::ZeroRange => WeightCondition::ZeroRange,
+        scale::State::Silent => WeightCondition::Silent,
+    }
+}
+
+fn weight(weight: scale::Weight) -> Weight {
+    let unit = match weight.unit {
+        scale::Unit::Kg => MassUnit::Kg,
+        scale::Unit::G => MassUnit::G,
+        scale::Unit::Lb => MassUnit::Lb,
+        scale::Unit::Oz => MassUnit::Oz,
+    };
+    Weight { weight: weight.digits, unit, net: weight.net }
+}
+
+pub(crate) fn class(class: drivers::Class) -> DeviceClass {
+    match class {
+        drivers::Class::Printer => DeviceClass::Printer,
+        drivers::Class::Scanner => DeviceClass::Scanner,
+        drivers::Class::Scale => DeviceClass::Scale,
+        drivers::Class::Keyboard => DeviceClass::Keyboard,
+    }
+}
+
+pub(crate) fn connection(bus: drivers::Bus) -> Connection {
+    match bus {
+        drivers::Bus::Usb => Connection::Usb,
+        drivers::Bus::Serial => Connection::Serial,
+        drivers::Bus::Bluetooth => Connection::Bluetooth,
+        drivers::Bus::Network => Connection::Network,
+    }
+}
+
+/// A device's condition as status and words.
+pub(crate) fn condition(condition: &Condition) -> (DeviceStatus, String) {
+    match condition {
+        Condition::Connecting => (DeviceStatus::Connecting, String::new()),
+        Condition::Ready => (DeviceStatus::Ready, String::new()),
+        Condition::Warning(text) => (DeviceStatus::Warning, text.clone()),
+        Condition::Error(Fault::Offline, text) => (DeviceStatus::Offline, text.clone()),
+        Condition::Error(_, text) => (DeviceStatus::Error, text.clone()),
+    }
+}
+
+pub(crate) fn outcome(outcome: DriverOutcome) -> Outcome {
+    match outcome {
+        DriverOutcome::Done(value) => Outcome::Done { value: value_of(value) },
+        DriverOutcome::Rejected(reason, message) => Outcome::Rejected { reason: reason_of(reason), message },
+        DriverOutcome::Unknown(message) => Outcome::Unknown { message },
+    }
+}
+
+fn value_of(value: drivers::Value) -> Value {
+    match value {
+        drivers::Value::Nothing => Value::Nothing,
+        drivers::Value::Print(certainty) => Value::Print {
+            certainty: match certainty {
+                printer::Certainty::Sent => PrintCertainty::Sent,
+                printer::Certainty::Accepted => PrintCertainty::Accepted,
+                printer::Certainty::Printed => PrintCertainty::Printed,
+            },
+        },
+        drivers::Value::Weight(w) => Value::Weight(weight(w)),
+    }
+}
+
+fn reason_of(reason: DriverReason) -> Reason {
+    match reason {
+        DriverReason::Expired => Reason::Expired,
+        DriverReason::Offline => Reason::Offline,
+        DriverReason::Unsupported => Reason::Unsupported,
+        DriverReason::Invalid => Reason::Invalid,
+        DriverReason::Busy => Reason::Busy,
+        DriverReason::PaperOut => Reason::PaperOut,
+        DriverReason::CoverOpen => Reason::CoverOpen,
+        DriverReason::Unstable => Reason::Unstable,
+        DriverReason::DeviceError => Reason::DeviceError,
+    }
+}
+
+/// A command that no device can carry out as it is.
+#[derive(Debug, thiserror::Error)]
+#[error("picture {0} of the document is not base64")]
+pub(crate) struct BadPicture(usize);
+
+pub(crate) fn command(body: CommandBody) -> Result<drivers::Command, BadPicture> {
+    Ok(match body {
+        CommandBody::Print { document } => drivers::Command::Printer(printer::Command::Print(print(document)?)),
+        CommandBody::OpenDrawer => drivers::Command::Printer(printer::Command::OpenDrawer),
+        CommandBody::ReadWeight => drivers::Command::Scale(scale::Command::Read),
+        CommandBody::ZeroScale => drivers::Command::Scale(scale::Command::Zero),
+        CommandBody::TareScale => drivers::Command::Scale(scale::Command::Tare),
+    })
+}
+
+fn print(document: Document) -> Result<printer::Document, BadPicture> {
+    let mut pictures = 0;
+    let mut blocks = Vec::with_capacity(document.blocks.len());
+    for block in document.blocks {
+        blocks.push(match block {
+            Block::Text { text, align, bold, large } => {
+                printer::Block::Text { text, align: align_of(align), bold, large }
+            }
+            Block::Columns { left, right, bold } => printer::Block::Columns { left, right, bold },
+            Block::Rule => printer::Block::Rule,
+            Block::Feed { lines } => printer::Block::Feed(lines),
+            Block::Barcode { data } => printer::Block::Barcode(data),
+            Block::Qr { data } => printer::Block::Qr(data),
+            Block::Image { data } => {
+                pictures += 1;
+                let bytes = data_encoding::BASE64.decode(data.as_bytes()).map_err(|_| BadPicture(pictures))?;
+                printer::Block::Image(bytes)
+            }
+        });
+    }
+    Ok(printer::Document { blocks, cut: document.cut, open_drawer: document.open_drawer })
+}
+
+fn align_of(align: Align) -> printer::Align {
+    match align {
+        Align::Left => printer::Align::Left,
+        Align::Center => printer::Align::Center,
+        Align::Right => printer::Align::Right,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scan_is_an_event_and_a_reading_is_live() {
+        let scan = drivers::DeviceEvent::Scanner(drivers::scanner::Event::Code("4006381333931".into()));
+        assert_eq!(meaning(scan), Meaning::Event(EventBody::Barcode { text: "4006381333931".into() }));
+        let reading = scale::Reading {
+            state: scale::State::Stable,
+            weight: Some(scale::Weight { digits: "1.234".into(), unit: scale::Unit::Kg, net: true }),
+        };
+        let Meaning::Live(live) = meaning(drivers::DeviceEvent::Scale(scale::Event::Reading(reading))) else {
+            panic!("a reading is not stored");
+        };
+        assert_eq!(live.weight, Some(Weight { weight: "1.234".into(), unit: MassUnit::Kg, net: true }));
+    }
+
+    #[test]
+    fn a_picture_that_is_none_is_refused_by_its_place() {
+        let picture = |data: &str| Block::Image { data: data.into() };
+        let document = Document {
+            title: "t".into(),
+            blocks: vec![picture("aGk="), Block::Rule, picture("not base64!")],
+            cut: true,
+            open_drawer: false,
+        };
+        let error = command(CommandBody::Print { document }).unwrap_err();
+        assert_eq!(error.to_string(), "picture 2 of the document is not base64");
+    }
+}
