@@ -8,6 +8,9 @@
 //! | `W` | STX `WW.WW` (lb) or `WW.WWW` (kg), `N` after it if net, CR; or STX `?` status CR while there is no weight |
 //! | `Z` | zeroes if stable and in range; STX `?` status CR |
 //! | `T` | tares; STX `?` status CR after 150 ms |
+//! | `C` | clears the tare; STX `?` status CR after 150 ms |
+//!
+//! A scale with a tare refuses `Z`, and nobody who zeroes a scale wants to keep a tare: zero clears it first.
 //!
 //! ```text
 //!            Started            answer: next W after a breath
@@ -63,6 +66,8 @@ pub struct Protocol8217 {
     frames: Frames,
     phase: Phase,
     shown: Option<Reading>,
+    /// The scale subtracts a tare.
+    net: bool,
     last_good: Option<Instant>,
     /// Bytes that were no answer since the last good one.
     garbage: bool,
@@ -78,8 +83,26 @@ enum Phase {
     Asked(Instant),
     /// Ask at this time.
     Breath(Instant),
-    /// `Z` or `T` is out; give up at this time.
-    Acting(CommandId, ScaleCommand, Instant),
+    /// `Z`, `T` or `C` is out; give up at this time.
+    Acting(CommandId, Act, Instant),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Act {
+    /// On the way to `Zero`.
+    ClearTare,
+    Zero,
+    Tare,
+}
+
+impl Act {
+    fn byte(self) -> u8 {
+        match self {
+            Self::ClearTare => b'C',
+            Self::Zero => b'Z',
+            Self::Tare => b'T',
+        }
+    }
 }
 
 impl Protocol8217 {
@@ -89,6 +112,7 @@ impl Protocol8217 {
             frames: Frames::default(),
             phase: Phase::Closed,
             shown: None,
+            net: false,
             last_good: None,
             garbage: false,
             condition: Condition::Connecting,
@@ -105,6 +129,7 @@ impl Protocol8217 {
                     return;
                 };
                 self.good(now, out);
+                self.net = net;
                 let weight = Weight { digits, unit, net };
                 for (id, _) in self.reads.drain(..) {
                     out.push(Action::Reply(id, Outcome::Done(Value::Weight(weight.clone()))));
@@ -116,6 +141,7 @@ impl Protocol8217 {
             }
             Frame::Status(status) => {
                 self.good(now, out);
+                self.net = status.is_net();
                 // After a command it tells how that went; what the scale shows comes with the next answer.
                 if let Some(state) = status.state().filter(|_| !matches!(self.phase, Phase::Acting(..))) {
                     self.show(Reading { state, weight: None }, out);
@@ -149,10 +175,11 @@ impl Protocol8217 {
 
     /// An answer of any kind came: it ends the question or the action that is under way.
     fn answered(&mut self, now: Instant, status: Option<Status>, out: &mut Vec<Action>) {
-        if let Phase::Acting(id, command, _) = &self.phase {
-            let refusal = match command {
-                ScaleCommand::Tare => Status::tare_refusal,
-                _ => Status::zero_refusal,
+        if let Phase::Acting(id, act, _) = &self.phase {
+            let refusal = match act {
+                Act::ClearTare => return self.act(now, id.clone(), Act::Zero, out),
+                Act::Zero => Status::zero_refusal,
+                Act::Tare => Status::tare_refusal,
             };
             let outcome = match status.and_then(refusal) {
                 Some((reason, message)) => Outcome::Rejected(reason, message.to_owned()),
@@ -170,13 +197,21 @@ impl Protocol8217 {
                 out.push(expired(id));
                 continue;
             }
-            let byte = if command == ScaleCommand::Zero { b'Z' } else { b'T' };
-            out.push(Action::Write(vec![byte]));
-            self.phase = Phase::Acting(id, command, now + ACTION_ANSWER);
+            let act = match command {
+                ScaleCommand::Tare => Act::Tare,
+                _ if self.net => Act::ClearTare,
+                _ => Act::Zero,
+            };
+            self.act(now, id, act, out);
             return;
         }
         out.push(Action::Write(vec![b'W']));
         self.phase = Phase::Asked(now + ANSWER);
+    }
+
+    fn act(&mut self, now: Instant, id: CommandId, act: Act, out: &mut Vec<Action>) {
+        out.push(Action::Write(vec![act.byte()]));
+        self.phase = Phase::Acting(id, act, now + ACTION_ANSWER);
     }
 
     fn time(&mut self, now: Instant, out: &mut Vec<Action>) {

@@ -8,7 +8,10 @@ use crate::{
         BoxFuture, Class, Condition, Device, DeviceCtx, DeviceError, DeviceEvent, Driver, Fault, Identity, OpenError,
         Outcome, Reason, Score,
     },
-    io::{Channel, Io, evdev::Records},
+    io::{
+        Channel, Io,
+        evdev::{Record, Records},
+    },
     keyboard::us::Layout,
     port::{PortInfo, PortKind},
     runner::{Action, Input, Limits, Protocol, drive},
@@ -19,6 +22,8 @@ const LONGEST: usize = super::serial::LONGEST;
 /// them; people leave more than 100 ms.
 const IDLE: Duration = Duration::from_millis(100);
 
+const EV_SYN: u16 = 0;
+const SYN_DROPPED: u16 = 3;
 const EV_KEY: u16 = 1;
 const KEY_TAB: u16 = 15;
 const KEY_ENTER: u16 = 28;
@@ -76,10 +81,15 @@ impl Protocol for EvdevScanner {
             Input::Started => out.push(Action::Condition(Condition::Ready)),
             Input::Bytes(bytes) => {
                 for &byte in bytes {
-                    if let Some(record) = self.records.push(byte)
-                        && record.kind == EV_KEY
-                    {
-                        self.key(record.code, record.value, out);
+                    match self.records.push(byte) {
+                        Some(record) if record.kind == EV_KEY => self.key(record.code, record.value, out),
+                        // The kernel's buffer ran over and keys are lost: half a code is worse than none.
+                        Some(Record { kind: EV_SYN, code: SYN_DROPPED, .. }) => {
+                            self.layout = Layout::default();
+                            self.code.clear();
+                            self.discarding = true;
+                        }
+                        _ => {}
                     }
                 }
                 let inside = self.discarding || !self.code.is_empty();

@@ -190,8 +190,9 @@ impl Protocol {
         if job.is_answered() {
             self.next(now, out);
         } else if self.talks {
-            // Its answer stands behind the job in the printer's input buffer, which empties at the speed of paper.
-            let until = now + Duration::from_secs(5) + job.time_at(4096);
+            // Its answer stands behind the job in buffers that empty at the speed of paper, or of the serial line
+            // behind a print server (9600 baud).
+            let until = now + Duration::from_secs(5) + job.time_at(960);
             let accepted = self.answers && self.questions.is_empty();
             let printed = job.printed;
             self.phase = Phase::Confirming { job, reached: Certainty::Sent, until };

@@ -319,9 +319,9 @@ fn a_cut_connection_leaves_the_running_job_unknown_and_rejects_the_waiting_ones(
 fn a_printer_that_dies_with_the_job_leaves_it_unknown_and_is_given_up() {
     let mut bench = Bench::online();
     bench.print("a", "hello");
-    bench.pass(6_000);
+    bench.pass(5_500);
     assert!(matches!(&bench.replies[..], [(_, Outcome::Unknown(_))]));
-    bench.pass(2_000);
+    bench.pass(2_500);
     bench.print("b", "hello");
     assert!(matches!(&bench.replies[1], (_, Outcome::Rejected(Reason::Offline, _))));
     assert!(!bench.pass(20_000), "it asks for a new connection");

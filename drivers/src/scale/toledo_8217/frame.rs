@@ -47,6 +47,10 @@ impl Status {
         self.0 & bit != 0
     }
 
+    pub fn is_net(self) -> bool {
+        self.has(Self::NET)
+    }
+
     /// What the scale shows; `None`: nothing new (the answer to a command that went well).
     ///
     /// Several bits can be set together. What lasts and needs a hand comes first: a scale that is overloaded also

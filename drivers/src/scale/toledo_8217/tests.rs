@@ -208,6 +208,20 @@ fn zero_waits_for_the_answer_under_way_and_tells_why_it_was_refused() {
 }
 
 #[test]
+fn zero_clears_a_tare_first() {
+    let mut bench = Bench::new();
+    bench.out.clear();
+    bench.bytes(b"\x02?d\r");
+    bench.command("z", ScaleCommand::Zero, 500);
+    assert_eq!(bench.written(), b"C");
+    bench.bytes(b"\x02?P\r");
+    assert!(bench.out.iter().all(|a| !matches!(a, Action::Reply(..))));
+    assert_eq!(bench.written(), b"Z");
+    bench.bytes(b"\x02?P\r");
+    assert_eq!(bench.replies(), [("z".to_owned(), Outcome::Done(Value::Nothing))]);
+}
+
+#[test]
 fn a_tare_without_an_answer_is_unknown() {
     let mut bench = Bench::new();
     bench.bytes(b"\x0200.500\r");
