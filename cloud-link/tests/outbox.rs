@@ -1,4 +1,5 @@
 //! The outbox as its users see it, on a real directory.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "tests and what they stand on")]
 
 use std::{path::Path, time::Duration};
 
@@ -90,7 +91,7 @@ async fn events_of_one_pairing_are_never_sent_to_another() {
     assert_eq!(outbox.batch(10).await.unwrap(), []);
     outbox.set_pairing(Some(pairing("b"))).await.unwrap();
     let new = scan(&outbox, "new").await;
-    assert_eq!(outbox.batch(10).await.unwrap(), [new.clone()]);
+    assert_eq!(outbox.batch(10).await.unwrap(), std::slice::from_ref(&new));
     // Not even an acknowledgement or a hello of the new ERP touches them.
     outbox.ack(Ack { epoch: new.id.epoch.clone(), seq: u64::MAX }).await.unwrap();
     assert_eq!(outbox.unsent_by_pairing().await.unwrap(), [(pairing("a"), 1)]);
@@ -154,7 +155,7 @@ async fn a_copied_outbox_begins_a_new_epoch_and_keeps_its_unsent_events() {
     assert_ne!(after.id.epoch, event.id.epoch);
     assert_eq!(after.id.seq, 1);
     assert_eq!(codes(&outbox.batch(10).await.unwrap()), ["before", "after"]);
-    assert_eq!(outbox.batch(1).await.unwrap(), [event.clone()]);
+    assert_eq!(outbox.batch(1).await.unwrap(), std::slice::from_ref(&event));
     // Each epoch is acknowledged on its own.
     outbox.ack(ack_of(&event)).await.unwrap();
     assert_eq!(outbox.batch(10).await.unwrap(), [after]);

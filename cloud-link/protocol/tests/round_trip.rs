@@ -1,4 +1,5 @@
 //! Flattened and tagged types say the JSON they are meant to say, and read it back; what a newer peer adds is ignored.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "tests and what they stand on")]
 
 use link_protocol::{document, down, enrol, local, outcome, up};
 use serde::{Serialize, de::DeserializeOwned};

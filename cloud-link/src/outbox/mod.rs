@@ -16,6 +16,7 @@
 //! is one number per run, not a mark on each row: an append writes one page, an acknowledgement too.
 
 mod cleaner;
+mod ledger;
 mod mark;
 mod reserve;
 mod store;

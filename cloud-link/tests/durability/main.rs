@@ -1,6 +1,7 @@
 //! What the outbox promised is there after the power went, the process was killed, or the disk was full.
 //!
 //! `OUTBOX_CUTS=10000` and `OUTBOX_KILLS=200` for the long run.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "tests and what they stand on")]
 
 mod disk;
 mod full;
