@@ -144,3 +144,75 @@ fn short(json: &Json) -> String {
         None => text,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{domain, value::Id};
+
+    #[test]
+    fn json_and_rust_write_the_same_domain() {
+        let json = json!(["|", "!", ["a", "=", 1], "&", ["b.c", "in", ["x", null]], ["d", "ilike", "y"], ["e", "!=", {"expr": "uid"}]]);
+        let rust = domain!(
+            "|",
+            "!",
+            ["a", "=", 1],
+            "&",
+            ["b.c", "in", vec![Value::from("x"), Value::Null]],
+            ["d", "ilike", "y"],
+            ["e", "!=", Operand::User],
+        );
+        assert_eq!(Domain::from_json(&json), Ok(rust));
+        assert_eq!(Domain::from_json(&json!([])), Ok(domain!()));
+        assert_eq!(domain!(["a", "=", Id(3)]), Domain::leaf("a", Op::Eq, Value::Id(Id(3))));
+    }
+
+    #[test]
+    fn terms_that_no_operator_takes_are_joined_by_and() {
+        let a = || domain!(["a", "=", 1]);
+        let b = || domain!(["b", "=", 2]);
+        let c = || domain!(["c", "=", 3]);
+        assert_eq!(domain!(["a", "=", 1], "|", ["b", "=", 2], ["c", "=", 3]), Domain::And(vec![a(), b().or(c())]));
+        assert_eq!(domain!("!", ["a", "=", 1], ["b", "=", 2]), Domain::And(vec![!a(), b()]));
+    }
+
+    #[test]
+    fn what_is_no_domain_is_refused_with_a_reason() {
+        let cases = [
+            (json!({"a": 1}), "a domain is a list of terms, such as [[\"name\", \"=\", \"x\"]], not {\"a\":1}"),
+            (json!(["?"]), "term \"?\" is neither \"&\", \"|\", \"!\" nor [field, operator, value]"),
+            (json!([["a", "="]]), "term [\"a\",\"=\"] is neither \"&\", \"|\", \"!\" nor [field, operator, value]"),
+            (json!(["|", ["a", "=", 1]]), "\"|\" lacks a term after it"),
+            (
+                json!([["a", "==", 1]]),
+                "unknown operator \"==\"; known are = != < <= > >= in, not in, like, ilike, =like and their kin",
+            ),
+        ];
+        for (json, expected) in cases {
+            assert_eq!(Domain::from_json(&json).unwrap_err().to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn a_domain_made_to_exhaust_is_refused_and_a_long_plain_one_is_not() {
+        let leaf = || json!(["a", "=", 1]);
+        let ors = |count: usize| -> Json {
+            let operators = std::iter::repeat_n(json!("|"), count - 1);
+            operators.chain(std::iter::repeat_with(leaf).take(count)).collect::<Vec<_>>().into()
+        };
+        assert!(Domain::from_json(&ors(MAX_LEAVES)).is_ok());
+        assert_eq!(Domain::from_json(&ors(MAX_LEAVES + 1)), Err(DomainError::TooMany(MAX_LEAVES + 1)));
+        let nots: Json = std::iter::repeat_n(json!("!"), 1_000_000).chain([leaf()]).collect::<Vec<_>>().into();
+        assert!(matches!(Domain::from_json(&nots), Err(DomainError::TooMany(_))));
+        let nested: Json = (0..200)
+            .flat_map(|n| [json!(if n % 2 == 0 { "|" } else { "&" }), leaf()])
+            .chain([leaf()])
+            .collect::<Vec<_>>()
+            .into();
+        assert_eq!(Domain::from_json(&nested), Err(DomainError::TooDeep));
+        let list: Vec<i64> = (0..=MAX_LIST as i64).collect();
+        assert!(matches!(Domain::from_json(&json!([["a", "in", list]])), Err(DomainError::LongList(_))));
+    }
+}

@@ -29,7 +29,10 @@ const POSTGRES_CONNECTIONS: u32 = 16;
 
 /// The database's connections. Cheap to clone.
 #[derive(Clone, Debug)]
-pub enum Db {
+pub struct Db(Pools);
+
+#[derive(Clone, Debug)]
+enum Pools {
     Sqlite { writer: Pool<Sqlite>, readers: Pool<Sqlite> },
     Postgres(Pool<Postgres>),
 }
@@ -56,7 +59,7 @@ impl Db {
                 .connect_with(options)
                 .await
                 .map_err(Error::from_sqlx)?;
-            return Ok(Db::Postgres(pool));
+            return Ok(Db(Pools::Postgres(pool)));
         }
         Err(Error::BadUrl("this database address is of no known kind".to_owned()))
     }
@@ -81,23 +84,23 @@ impl Db {
         let writer = pool(1).connect_with(options.clone()).await.map_err(Error::from_sqlx)?;
         let readers =
             pool(SQLITE_READERS).connect_with(options.pragma("query_only", "on")).await.map_err(Error::from_sqlx)?;
-        Ok(Db::Sqlite { writer, readers })
+        Ok(Db(Pools::Sqlite { writer, readers }))
     }
 
     pub(crate) fn dialect(&self) -> Dialect {
-        match self {
-            Db::Sqlite { .. } => Dialect::Sqlite,
-            Db::Postgres(_) => Dialect::Postgres,
+        match &self.0 {
+            Pools::Sqlite { .. } => Dialect::Sqlite,
+            Pools::Postgres(_) => Dialect::Postgres,
         }
     }
 
     pub(crate) async fn close(&self) {
-        match self {
-            Db::Sqlite { writer, readers } => {
+        match &self.0 {
+            Pools::Sqlite { writer, readers } => {
                 readers.close().await;
                 writer.close().await;
             }
-            Db::Postgres(pool) => pool.close().await,
+            Pools::Postgres(pool) => pool.close().await,
         }
     }
 }
@@ -126,9 +129,11 @@ impl Link {
 
     async fn ready_to_read(&mut self) -> Result<(), Error> {
         if let State::Idle = self.state {
-            self.state = match &self.db {
-                Db::Sqlite { readers, .. } => State::SqliteReading(readers.acquire().await.map_err(Error::from_sqlx)?),
-                Db::Postgres(pool) => State::Postgres(pool.begin().await.map_err(Error::from_sqlx)?),
+            self.state = match &self.db.0 {
+                Pools::Sqlite { readers, .. } => {
+                    State::SqliteReading(readers.acquire().await.map_err(Error::from_sqlx)?)
+                }
+                Pools::Postgres(pool) => State::Postgres(pool.begin().await.map_err(Error::from_sqlx)?),
             };
         }
         Ok(())
@@ -136,10 +141,10 @@ impl Link {
 
     /// From here on this transaction is the only one that writes (SQLite), or may write (PostgreSQL).
     pub(crate) async fn ready_to_write(&mut self) -> Result<(), Error> {
-        match (&self.state, &self.db) {
+        match (&self.state, &self.db.0) {
             (State::Sqlite(_) | State::Postgres(_), _) => {}
-            (_, Db::Postgres(pool)) => self.state = State::Postgres(pool.begin().await.map_err(Error::from_sqlx)?),
-            (_, Db::Sqlite { writer, .. }) => {
+            (_, Pools::Postgres(pool)) => self.state = State::Postgres(pool.begin().await.map_err(Error::from_sqlx)?),
+            (_, Pools::Sqlite { writer, .. }) => {
                 // The reader goes back first: whoever waits for the writer must not hold what others need.
                 let writer = writer.clone();
                 self.state = State::Idle;
@@ -187,6 +192,11 @@ impl Link {
         .map_err(Error::from_sqlx)
     }
 
+    /// Whether a commit has anything to do.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.state, State::Sqlite(_) | State::Postgres(_))
+    }
+
     pub(crate) fn abandon(&mut self) {
         self.state = State::Idle;
     }
@@ -196,6 +206,34 @@ impl Link {
             State::Idle | State::SqliteReading(_) => Ok(()),
             State::Sqlite(transaction) => transaction.commit().await.map_err(Error::from_sqlx),
             State::Postgres(transaction) => transaction.commit().await.map_err(Error::from_sqlx),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn every_sqlite_connection_is_durable_and_keeps_references() {
+        let dir = tempfile::tempdir().unwrap();
+        let db = Db::connect(&format!("sqlite://{}", dir.path().join("a.db").display())).await.unwrap();
+        let Pools::Sqlite { writer, readers } = &db.0 else { panic!("not SQLite") };
+        for (pool, query_only) in [(writer, 0i64), (readers, 1)] {
+            let one = async |sql: &'static str| sqlx::query_scalar::<_, i64>(sql).fetch_one(pool).await.unwrap();
+            assert_eq!(one("PRAGMA synchronous").await, 2, "FULL");
+            assert_eq!(one("PRAGMA foreign_keys").await, 1);
+            assert_eq!(one("PRAGMA query_only").await, query_only);
+            let mode: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(pool).await.unwrap();
+            assert_eq!(mode, "wal");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_address_that_cannot_be_says_what_can() {
+        for url in ["sqlite::memory:", "sqlite:", "mysql://x", "postgres://user@host:port/x"] {
+            let error = Db::connect(url).await.unwrap_err().to_string();
+            assert!(error.contains("sqlite:/path/to/file or postgres://"), "{error}");
         }
     }
 }

@@ -88,6 +88,9 @@ impl Env {
             return Err(Error::Aborted);
         }
         let Env { engine, actor, link, pending, .. } = self;
+        if !link.is_open() {
+            return Ok(());
+        }
         let changes = pending.into_changes(actor.uid);
         let work = tokio::spawn(async move {
             link.commit().await?;

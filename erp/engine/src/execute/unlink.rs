@@ -1,4 +1,7 @@
-use std::collections::{BTreeSet, HashSet};
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::Arc,
+};
 
 use super::{ChangeKind, Env, env::ids, read::CHUNK};
 use crate::{
@@ -9,9 +12,6 @@ use crate::{
     resolve::{ModelDef, Registry},
     value::{Id, Value},
 };
-
-/// Models in one chain of cascades; a chain that is longer goes round in a circle of records.
-const DEEPEST: usize = 32;
 
 impl Env {
     /// Deletes the records, and what each reference to them says: refuse, delete along, or empty the field. A record
@@ -35,7 +35,7 @@ impl Env {
                 return Err(self.first_not_deletable(&registry, model, chunk).await?);
             }
         }
-        self.delete(&registry, model, ids, 0).await
+        self.delete(&registry, model, ids, &mut HashSet::new()).await
     }
 
     async fn first_not_deletable(
@@ -55,53 +55,73 @@ impl Env {
     }
 
     /// As the system: who may delete a box may delete its devices with it.
-    async fn delete(&mut self, registry: &Registry, model: &ModelDef, ids: Vec<Id>, depth: usize) -> Result<(), Error> {
-        if depth > DEEPEST {
-            return Err(self.fail(Error::Aborted));
-        }
-        for reference in &model.referenced_by {
-            let child = registry.model(&reference.model)?;
-            let mut found: Vec<Id> = Vec::new();
-            for chunk in ids.chunks(CHUNK) {
-                found.extend(self.referring(registry, child, &reference.field, chunk).await?);
-            }
-            let going: HashSet<Id> =
-                if child.name == model.name { ids.iter().copied().collect() } else { HashSet::new() };
-            found.retain(|id| !going.contains(id));
-            if found.is_empty() {
-                continue;
-            }
-            match reference.ondelete {
-                OnDelete::Restrict => {
-                    let refused = Error::StillReferenced {
-                        model: model.name.to_string(),
-                        by_model: child.label.clone(),
-                        by_field: reference.field.clone(),
-                        count: found.len() as u64,
-                    };
-                    return Err(self.fail(refused));
+    ///
+    /// What is deleted along goes first, so that it does not hold up what it goes with; `going` ends circles.
+    async fn delete(
+        &mut self,
+        registry: &Registry,
+        model: &ModelDef,
+        ids: Vec<Id>,
+        going: &mut HashSet<(Arc<str>, Id)>,
+    ) -> Result<(), Error> {
+        going.extend(ids.iter().map(|id| (model.name.clone(), *id)));
+        for action in [OnDelete::Cascade, OnDelete::SetNull, OnDelete::Restrict] {
+            for reference in model.referenced_by.iter().filter(|reference| reference.ondelete == action) {
+                let child = registry.model(&reference.model)?;
+                let mut found: Vec<Id> = Vec::new();
+                for chunk in ids.chunks(CHUNK) {
+                    found.extend(self.referring(registry, child, &reference.field, chunk).await?);
                 }
-                OnDelete::Cascade => Box::pin(self.delete(registry, child, found, depth + 1)).await?,
-                OnDelete::SetNull => {
-                    let field = child.field(&reference.field)?;
-                    for chunk in found.chunks(CHUNK) {
-                        let domain = Domain::leaf("id", Op::In, chunk);
-                        let statement = self.as_system(registry, |planner| {
-                            planner.update(child, &domain, vec![(field, Value::Null)])
-                        })?;
-                        self.change(child, statement).await?;
-                    }
-                    self.pending.add(&child.name, ChangeKind::Written, found);
+                found.retain(|id| !going.contains(&(child.name.clone(), *id)));
+                if !found.is_empty() {
+                    self.follow(registry, model, child, &reference.field, action, found, going).await?;
                 }
             }
         }
         for chunk in ids.chunks(CHUNK) {
             let domain = Domain::leaf("id", Op::In, chunk);
             let statement = self.as_system(registry, |planner| planner.delete(model, &domain))?;
-            let deleted = self.change(model, statement).await?;
-            self.pending.add(&model.name, ChangeKind::Deleted, deleted);
+            self.change(model, statement).await?;
         }
+        // In a circle the database may have deleted some of them by itself just before.
+        self.pending.add(&model.name, ChangeKind::Deleted, ids);
         Ok(())
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the deletion's whole situation, said once")]
+    async fn follow(
+        &mut self,
+        registry: &Registry,
+        model: &ModelDef,
+        child: &ModelDef,
+        field: &str,
+        action: OnDelete,
+        found: Vec<Id>,
+        going: &mut HashSet<(Arc<str>, Id)>,
+    ) -> Result<(), Error> {
+        match action {
+            OnDelete::Cascade => Box::pin(self.delete(registry, child, found, going)).await,
+            OnDelete::Restrict => {
+                let refused = Error::StillReferenced {
+                    model: model.name.to_string(),
+                    by_model: child.label.clone(),
+                    by_field: field.to_owned(),
+                    count: found.len() as u64,
+                };
+                Err(self.fail(refused))
+            }
+            OnDelete::SetNull => {
+                let field = child.field(field)?;
+                for chunk in found.chunks(CHUNK) {
+                    let domain = Domain::leaf("id", Op::In, chunk);
+                    let empty = vec![(field, Value::Null)];
+                    let statement = self.as_system(registry, |planner| planner.update(child, &domain, empty))?;
+                    self.change(child, statement).await?;
+                }
+                self.pending.add(&child.name, ChangeKind::Written, found);
+                Ok(())
+            }
+        }
     }
 
     async fn referring(

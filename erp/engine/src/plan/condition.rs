@@ -57,8 +57,7 @@ impl Cond {
     pub(super) fn into_where(self) -> Option<Expr> {
         match self {
             Cond::True => None,
-            // Both databases know this shape; a bare FALSE is young in SQLite.
-            Cond::False => Some(Expr::val(1).eq(0)),
+            Cond::False => Some(Expr::cust("1 = 0")),
             Cond::Sql(expr) => Some(expr),
         }
     }
@@ -190,7 +189,7 @@ impl Planner<'_> {
         Ok(match reached {
             Cond::False => Cond::of(negated),
             reached => {
-                select.expr(Expr::val(1));
+                select.expr(Expr::cust("1"));
                 if let Some(condition) = reached.into_where() {
                     select.and_where(condition);
                 }

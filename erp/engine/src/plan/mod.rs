@@ -9,6 +9,9 @@ mod pattern;
 mod select;
 mod write;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 pub(crate) use condition::positive;

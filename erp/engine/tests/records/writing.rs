@@ -158,4 +158,27 @@ on_both! {
         let mut env = engine.begin(ADMIN).await.unwrap();
         assert_eq!(env.count("shelf", &domain!(["closed", "=", true])).await.unwrap(), 0);
     }
+
+    async fn records_that_refer_to_each_other_in_a_circle_can_be_deleted(db: TestDb) {
+        use erp_engine::declare::{App, Field, Model, OnDelete};
+        let ring = App::new("ring", "Ring").model(
+            Model::new("link", "Link")
+                .field(Field::many2one("next", "link").ondelete(OnDelete::Cascade))
+                .field(Field::many2one("guard", "link").ondelete(OnDelete::Restrict)),
+        );
+        let engine = db.open(&[ring]).await;
+        let mut env = shop::system(&engine).await;
+        let ids = env.create_many("link", vec![values! {}; 3]).await.unwrap();
+        for at in 0..3 {
+            env.write("link", &[ids[at]], values! { "next" => ids[(at + 1) % 3], "guard" => ids[0] }).await.unwrap();
+        }
+        env.commit().await.unwrap();
+        let mut changes = engine.changes();
+        let mut env = shop::system(&engine).await;
+        env.unlink("link", &ids[..1]).await.unwrap();
+        env.commit().await.unwrap();
+        let told = changes.try_recv().unwrap();
+        assert_eq!((told.kind, told.ids.len()), (ChangeKind::Deleted, 3));
+        assert_eq!(shop::system(&engine).await.count("link", &domain!()).await.unwrap(), 0);
+    }
 }

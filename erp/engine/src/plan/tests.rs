@@ -1,0 +1,116 @@
+//! The SQL of typical requests, for both databases. `INSTA_UPDATE=always` writes the snapshots anew.
+
+use serde_json::json;
+
+use super::*;
+use crate::{
+    declare::{App, Field, Model, OnDelete, Principals, Rule},
+    domain,
+    domain::Domain,
+    resolve::resolve,
+    value::{Id, Value},
+};
+
+fn registry() -> Registry {
+    let app = App::new("shop", "Shop")
+        .roles(&["clerk"])
+        .principals(Principals {
+            model: "user".to_owned(),
+            role_field: "role".to_owned(),
+            active_field: "active".to_owned(),
+            name_field: "role".to_owned(),
+        })
+        .model(Model::new("user", "User").field(Field::char("role")).field(Field::boolean("active")))
+        .model(
+            Model::new("shelf", "Shelf")
+                .without_log_access()
+                .field(Field::char("name").required())
+                .field(Field::boolean("closed"))
+                .field(Field::one2many("items", "item", "shelf")),
+        )
+        .model(
+            Model::new("item", "Item")
+                .without_log_access()
+                .order("shelf.name, price desc")
+                .field(Field::char("name").required())
+                .field(Field::decimal("price", 8, 2))
+                .field(Field::datetime("at"))
+                .field(Field::many2one("shelf", "shelf").ondelete(OnDelete::Cascade))
+                .field(Field::many2one("owner", "user")),
+        )
+        .access("clerk", "*", "crud")
+        .rule(Rule::new("open", "shelf", json!([["closed", "=", false]])))
+        .rule(Rule::new("own", "item", json!([["owner", "=", {"expr": "uid"}]])).role("clerk"));
+    resolve(&[app]).unwrap()
+}
+
+fn clerk() -> Actor {
+    Actor { uid: Some(Uid(7)), who: "ben".into(), roles: Some(["clerk".to_owned()].into()) }
+}
+
+fn both(plan: impl Fn(&mut Planner<'_>) -> Result<Statement, Error>) -> String {
+    let (registry, actor) = (registry(), clerk());
+    let show = |dialect| {
+        let Statement { sql, values } = plan(&mut Planner::new(&registry, &actor, dialect)).unwrap();
+        format!("{dialect:?}: {sql}\n  {:?}\n", values.0)
+    };
+    show(Dialect::Sqlite) + &show(Dialect::Postgres)
+}
+
+fn select(domain: &Domain, fields: &[&str], order: Option<&str>) -> String {
+    let wanted = Wanted { domain, order, limit: Some(10), offset: 20, lock: false };
+    both(|planner| {
+        let model = planner.registry.model("item")?;
+        Ok(planner.select(model, fields, &wanted)?.statement)
+    })
+}
+
+#[test]
+fn a_search_carries_rules_and_the_models_order() {
+    insta::assert_snapshot!(select(&domain!(["name", "ilike", "tea"]), &[], None));
+}
+
+#[test]
+fn paths_become_subqueries_limited_by_the_rules_at_their_end() {
+    let domain = domain!("!", ["shelf.name", "=", "A"], ["shelf", "!=", Id(3)]);
+    insta::assert_snapshot!(select(&domain, &["name", "shelf.name"], Some("id")));
+}
+
+#[test]
+fn negations_count_empty_fields() {
+    let domain = domain!("!", "|", ["price", "<", "1.005"], ["at", "=", Value::Null], ["price", "not in", [1, 2]]);
+    insta::assert_snapshot!(select(&domain, &[], Some("id")));
+}
+
+#[test]
+fn children_are_asked_through_their_inverse() {
+    insta::assert_snapshot!(both(|planner| {
+        let model = planner.registry.model("shelf")?;
+        planner.count(model, &domain!(["items", "=", false], ["items.price", ">", 5]))
+    }));
+}
+
+#[test]
+fn an_update_judges_the_row_itself() {
+    insta::assert_snapshot!(both(|planner| {
+        let model = planner.registry.model("item")?;
+        let values = vec![(model.field("price")?, Value::Null), (model.field("at")?, Value::Null)];
+        planner.update(model, &domain!(["price", "=", "2.50"]), values)
+    }));
+}
+
+#[test]
+fn five_hundred_rows_are_one_insert() {
+    let (registry, actor) = (registry(), clerk());
+    let model = registry.model("shelf").unwrap();
+    let columns = [model.field("name").unwrap(), model.field("closed").unwrap()];
+    let ids: Vec<Id> = (1..=500).map(Id).collect();
+    for dialect in [Dialect::Sqlite, Dialect::Postgres] {
+        let rows = vec![vec![Value::from("A"), Value::from(false)]; 500];
+        let insert = Insert { model, columns: &columns, rows, ids: Some(&ids), if_new: true };
+        let statement = Planner::new(&registry, &actor, dialect).insert(insert).unwrap();
+        assert_eq!(statement.sql.matches("INSERT").count(), 1);
+        assert_eq!(statement.values.0.len(), 1_500);
+        assert!(statement.sql.ends_with("DO NOTHING RETURNING \"id\""));
+    }
+}
