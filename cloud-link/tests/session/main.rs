@@ -1,6 +1,7 @@
 //! The session against a real MQTT 5 broker with mutual TLS, and against one that says no.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "tests and what they stand on")]
 
+mod enrol;
 mod support;
 
 use std::time::{Duration, Instant};

@@ -59,6 +59,10 @@ impl Authority {
     }
 
     pub(crate) fn grant(&self, identity: &Identity, port: u16) -> Grant {
+        self.grant_for(&identity.client_csr().unwrap(), &identity.https_csr(&[]).unwrap(), port)
+    }
+
+    pub(crate) fn grant_for(&self, client_csr: &str, https_csr: &str, port: u16) -> Grant {
         Grant {
             v: link_protocol::VERSION,
             pairing: "pairing-1".parse().unwrap(),
@@ -69,8 +73,8 @@ impl Authority {
             origins: vec![],
             mqtt: format!("localhost:{port}"),
             server_ca: self.pem(),
-            client_certificate: self.sign(&identity.client_csr().unwrap()),
-            server_certificate: self.sign(&identity.https_csr(&[]).unwrap()),
+            client_certificate: self.sign(client_csr),
+            server_certificate: self.sign(https_csr),
             grant_key: String::new(),
             now_ms: 1_767_225_600_000,
         }
