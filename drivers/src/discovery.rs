@@ -1,6 +1,6 @@
 //! Finds ports: kernel uevents for speed, a rescan for certainty.
 //!
-//! Sources are sysfs (serial ports and input devices), mDNS, and lists that people or simulators give. They meet in one
+//! Sources are sysfs (serial ports, input devices and USB printers), mDNS, and lists that people or simulators give. They meet in one
 //! [`Table`], which alone decides what is reported. Nothing here opens a port or sends it a byte.
 
 mod mdns;
@@ -140,7 +140,7 @@ impl PortInfo {
     /// The device node, where there is one.
     pub fn path(&self) -> Option<&Path> {
         match &self.kind {
-            PortKind::Serial { path } | PortKind::Evdev { path } => Some(path),
+            PortKind::Serial { path } | PortKind::Evdev { path } | PortKind::UsbPrinter { path, .. } => Some(path),
             PortKind::Tcp { .. } => None,
         }
     }

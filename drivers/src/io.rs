@@ -1,7 +1,9 @@
 //! How drivers reach ports. The real one is [`System`]; tests give drivers pipes instead.
 
 pub mod evdev;
+mod sys;
 mod system;
+mod usblp;
 
 pub use system::{System, access};
 

@@ -31,6 +31,12 @@ pub enum PortKind {
     Evdev { path: PathBuf },
     /// A raw printer socket (usually port 9100).
     Tcp { address: SocketAddr },
+    /// A USB printer (`/dev/usb/lp0`).
+    UsbPrinter {
+        path: PathBuf,
+        /// What it understands, as it says itself: `ESC/POS`, `ESCPL2,BDC`. From its IEEE 1284 id.
+        languages: String,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,6 +10,7 @@ use crate::{
 pub fn drivers() -> &'static [&'static dyn Driver] {
     &[
         &printer::escpos::EscPosTcp,
+        &printer::escpos::EscPosUsb,
         &scale::toledo_8217::Toledo8217,
         &scanner::serial::SerialScannerDriver,
         &scanner::evdev::EvdevScannerDriver,

@@ -37,14 +37,20 @@ fn tcp(manufacturer: &str, product: &str) -> PortInfo {
     port(PortKind::Tcp { address }, Bus::Network, manufacturer, product)
 }
 
+fn usb_printer(manufacturer: &str, product: &str, languages: &str) -> PortInfo {
+    let kind = PortKind::UsbPrinter { path: "/dev/usb/lp0".into(), languages: languages.to_owned() };
+    port(kind, Bus::Usb, manufacturer, product)
+}
+
 /// Ports as real devices describe themselves, and who should get them.
 fn fixtures() -> Vec<(PortInfo, Option<&'static str>)> {
-    let (scale, serial_scanner, scanner, keyboard, printer) = (
+    let (scale, serial_scanner, scanner, keyboard, printer, usb) = (
         Some("scale.toledo_8217"),
         Some("scanner.serial"),
         Some("scanner.evdev"),
         Some("keyboard.evdev"),
         Some("printer.escpos_tcp"),
+        Some("printer.escpos_usb"),
     );
     vec![
         (usb_serial("Mettler-Toledo", "Ariva-S"), scale),
@@ -77,6 +83,17 @@ fn fixtures() -> Vec<(PortInfo, Option<&'static str>)> {
         (tcp("HP", "HP LaserJet Pro M404dn"), None),
         (tcp("EPSON", "EPSON WF-C5790 Series"), None),
         (tcp("Brother", "Brother HL-L2350DW series"), None),
+        (usb_printer("EPSON", "TM-T20II", "ESC/POS"), usb),
+        (usb_printer("EPSON", "TM-T88V", ""), usb),
+        (usb_printer("POSPrinter", "POS80", "EPSON"), usb),
+        (usb_printer("STMicroelectronics", "POS58 Printer USB", "ESC"), usb),
+        (usb_printer("Acme", "Slip 1", "XPP, esc/pos"), usb),
+        // Office and label printers are of the same USB class.
+        (usb_printer("EPSON", "XP-2200 Series", "ESCPL2,BDC,D4,D4PX,ESCPR1"), None),
+        (usb_printer("Hewlett-Packard", "HP LaserJet 1020", "ACL"), None),
+        (usb_printer("Zebra Technologies", "ZTC GK420d", "ZPL"), None),
+        (usb_printer("DYMO", "LabelWriter 450", ""), None),
+        (usb_printer("", "", ""), None),
     ]
 }
 
@@ -118,6 +135,7 @@ fn no_two_drivers_claim_a_port_with_the_same_score() {
                 serial(Bus::Serial, maker, product),
                 evdev(maker, product),
                 tcp(maker, product),
+                usb_printer(maker, product, "ESC/POS"),
             ]
         })
     });

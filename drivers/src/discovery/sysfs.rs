@@ -1,4 +1,4 @@
-//! Serial ports and input devices, as sysfs describes them. A machine without sysfs (a container) has none.
+//! Serial ports, input devices and USB printers, as sysfs describes them. A machine without sysfs (a container) has none.
 
 use std::{
     collections::HashSet,
@@ -27,6 +27,7 @@ impl Default for Roots {
 pub(super) fn scan(roots: &Roots) -> Vec<PortInfo> {
     let mut ports = serial_ports(roots);
     ports.extend(input_devices(roots));
+    ports.extend(usb_printers(roots));
     // Cheap adapters share one serial number; the second gets a number of its own rather than none at all.
     let mut seen = HashSet::new();
     for port in &mut ports {
@@ -76,6 +77,39 @@ fn serial_ports(roots: &Roots) -> Vec<PortInfo> {
             usb: usb.ids,
             manufacturer: usb.manufacturer,
             product: usb.product,
+            serial_number: usb.serial,
+            access,
+            assigned: None,
+        });
+    }
+    ports
+}
+
+/// What the kernel's usblp has taken on: USB's printer class, whoever made it.
+fn usb_printers(roots: &Roots) -> Vec<PortInfo> {
+    let mut ports = Vec::new();
+    for (name, entry) in entries(&roots.sys.join("class/usbmisc")) {
+        if name.strip_prefix("lp").is_none_or(|number| number.parse::<u32>().is_err()) {
+            continue;
+        }
+        let Ok(device) = fs::canonicalize(entry.join("device")) else { continue };
+        let Some(usb) = UsbDevice::above(&device, &roots.sys) else { continue };
+        let path = roots.dev.join("usb").join(&name);
+        let Ok(access) = access(&path) else { continue };
+        // GET_DEVICE_ID's answer; its length has two bytes, and usblp reads 1 KiB of it.
+        let id1284 = descriptor(&device, "ieee1284_id", 1024);
+        let says = |keys: [&str; 2]| {
+            let mut fields = id1284.split(';').filter_map(|field| field.split_once(':'));
+            fields.find(|(key, _)| keys.iter().any(|k| key.trim().eq_ignore_ascii_case(k))).map(|(_, v)| v.trim())
+        };
+        let or = |said: Option<&str>, other: &str| said.filter(|said| !said.is_empty()).unwrap_or(other).to_owned();
+        ports.push(PortInfo {
+            id: PortId(format!("usb-{}", usb.name())),
+            kind: PortKind::UsbPrinter { path, languages: or(says(["CMD", "COMMAND SET"]), "") },
+            bus: Bus::Usb,
+            usb: usb.ids,
+            manufacturer: or(says(["MFG", "MANUFACTURER"]), &usb.manufacturer),
+            product: or(says(["MDL", "MODEL"]), &usb.product),
             serial_number: usb.serial,
             access,
             assigned: None,
@@ -198,9 +232,13 @@ fn entries(folder: &Path) -> Vec<(String, PathBuf)> {
 
 /// Descriptors are written by whoever made the device: control characters and endless strings are not passed on.
 fn attribute(folder: &Path, name: &str) -> String {
+    descriptor(folder, name, 256)
+}
+
+fn descriptor(folder: &Path, name: &str, longest: usize) -> String {
     let Ok(bytes) = fs::read(folder.join(name)) else { return String::new() };
     let text = String::from_utf8_lossy(&bytes);
-    text.chars().filter(|c| !c.is_control()).take(256).collect::<String>().trim().to_owned()
+    text.chars().filter(|c| !c.is_control()).take(longest).collect::<String>().trim().to_owned()
 }
 
 fn plain(name: &str) -> String {

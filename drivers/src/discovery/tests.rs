@@ -198,3 +198,41 @@ fn a_port_that_changes_its_path_or_access_vanishes_and_appears() {
     assert_eq!(table.remove_path(Path::new("/dev/ttyUSB1")), [PortChange::Vanished(id)]);
     assert_eq!(table.update(vec![port("/dev/ttyUSB1")]), [PortChange::Appeared(port("/dev/ttyUSB1"))]);
 }
+
+#[test]
+fn a_usb_printer_is_found_by_what_it_says_of_itself_and_named_by_its_serial_number() {
+    let tree = Tree::new();
+    for (place, name, id1284) in [
+        ("1-1", "lp0", "MFG:EPSON;CMD:ESC/POS;MDL:TM-T88V;CLS:PRINTER;"),
+        ("1-2", "lp1", "COMMAND SET: ESCPL2,BDC ;MODEL:XP-2200\u{7} Series;"),
+        ("1-3", "lp2", ""),
+    ] {
+        tree.usb(place, "Maker", "Product", (name == "lp0").then_some("J5AA01"));
+        let device = format!("sys/devices/usb1/{place}/{place}:1.0");
+        tree.write(&format!("{device}/ieee1284_id"), id1284);
+        fs::create_dir_all(tree.0.path().join("sys/class/usbmisc").join(name)).unwrap();
+        let class = tree.roots().sys.join("class/usbmisc").join(name).join("device");
+        symlink(tree.roots().sys.join(device.strip_prefix("sys/").unwrap()), class).unwrap();
+        tree.write(&format!("dev/usb/{name}"), "");
+    }
+    tree.write("sys/class/usbmisc/hiddev0/dev", "180:0\n");
+    let ports = sysfs::scan(&tree.roots());
+    let told: Vec<_> = ports.iter().map(|p| (p.id.0.as_str(), p.manufacturer.as_str(), p.product.as_str())).collect();
+    assert_eq!(
+        told,
+        [
+            ("usb-0eb8:2303-J5AA01-if00", "EPSON", "TM-T88V"),
+            ("usb-0eb8:2303-1-2-if00", "Maker", "XP-2200 Series"),
+            ("usb-0eb8:2303-1-3-if00", "Maker", "Product"),
+        ]
+    );
+    let languages: Vec<_> = ports
+        .iter()
+        .map(|port| match &port.kind {
+            PortKind::UsbPrinter { languages, .. } => languages.as_str(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(languages, ["ESC/POS", "ESCPL2,BDC", ""]);
+    assert_eq!(ports[0].path(), Some(tree.roots().dev.join("usb/lp0").as_path()));
+}

@@ -6,7 +6,7 @@ use serialport::{DataBits, StopBits};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_serial::{SerialPortBuilder, SerialStream};
 
-use super::{Channel, Io, Line, Parity, evdev::Input};
+use super::{Channel, Io, Line, Parity, evdev::Input, usblp::UsbPrinter};
 use crate::{
     device::{BoxFuture, OpenError},
     port::{Access, PortInfo, PortKind},
@@ -25,6 +25,10 @@ impl Io for System {
                 PortKind::Serial { path } => Ok(Box::new(serial(path, line)?) as Box<dyn Channel>),
                 PortKind::Evdev { path } => input(path, false),
                 PortKind::Tcp { address } => Ok(Box::new(tcp(*address).await?) as Box<dyn Channel>),
+                PortKind::UsbPrinter { path, .. } => match UsbPrinter::open(path) {
+                    Ok(printer) => Ok(Box::new(printer) as Box<dyn Channel>),
+                    Err(source) => Err(explain(path, source)),
+                },
             }
         })
     }

@@ -16,7 +16,7 @@ mod raster;
 mod reply;
 mod tables;
 
-pub use driver::EscPosTcp;
+pub use driver::{EscPosTcp, EscPosUsb};
 pub use encode::{EncodeError, encode};
 pub use profile::{CodePage, DrawerPin, Profile};
 pub use protocol::Protocol;

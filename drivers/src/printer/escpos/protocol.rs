@@ -151,7 +151,7 @@ impl Protocol {
         if matches!(self.phase, Phase::Idle { .. }) {
             self.next(now, out);
         } else if self.misses > 0 {
-            self.refuse_queue(Reason::Offline, "the printer does not answer: check its power and network cable", out);
+            self.refuse_queue(Reason::Offline, "the printer does not answer: check its power and cable", out);
         }
     }
 
@@ -340,7 +340,7 @@ impl Protocol {
             return Ok(());
         }
         self.misses += 1;
-        let message = "the printer does not answer: check its power and network cable";
+        let message = "the printer does not answer: check its power and cable";
         self.show(Condition::Error(Fault::Offline, message.to_owned()), out);
         self.refuse_queue(Reason::Offline, message, out);
         if self.misses >= MISSES {
