@@ -334,7 +334,7 @@ impl Row {
             },
             address: match self.port.kind {
                 PortKind::Tcp { address } => Some(address),
-                PortKind::Serial { .. } | PortKind::Evdev { .. } => None,
+                PortKind::Serial { .. } | PortKind::Evdev { .. } | PortKind::UsbPrinter { .. } => None,
             },
         }
     }
@@ -344,6 +344,7 @@ impl Row {
         let kind = || match &port.kind {
             PortKind::Serial { .. } => "Serial port".to_owned(),
             PortKind::Evdev { .. } => "Input device".to_owned(),
+            PortKind::UsbPrinter { .. } => "USB printer".to_owned(),
             PortKind::Tcp { address } => format!("Printer at {}", address.ip()),
         };
         match (self.own_name.trim(), port.product.trim()) {
