@@ -78,3 +78,46 @@ pub(crate) fn own_command_id(what: &str) -> Result<link_protocol::ids::CommandId
     let text = format!("{what}-{}", data_encoding::HEXLOWER.encode(&random::<16>()?));
     text.parse().map_err(|_| NoRandom)
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::path::Path;
+
+    use cloud_link::{identity::Identity, outbox, pairing::PairingStore, tls::BoxCertificate};
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::{fleet::Table, hub::Hub, link::Ends, names::Names, supervisor::Supervisor};
+
+    /// A daemon without units: what handlers see of one that has nothing to do.
+    pub(crate) fn app(dir: &Path) -> App {
+        let identity = Identity::load_or_create(dir).unwrap();
+        let store = PairingStore::open(dir).unwrap();
+        let options = outbox::Options { reserve_bytes: 0, ..outbox::Options::default() };
+        let outbox = outbox::Outbox::open(dir, options).unwrap();
+        let settings = SettingsStore::open(dir.join("settings.toml"));
+        let password = Password::load_or_create(&dir.join("technician-password")).unwrap();
+        let names = Names::of_machine("127.0.0.1:8443".parse().unwrap());
+        let certificate = BoxCertificate::new(&identity, None, &names.certificate_names()).unwrap();
+        let table = watch::Sender::new(Arc::new(Table::default()));
+        let router = Arc::new(Router::new(outbox.clone(), Arc::new(Hub::new()), table.subscribe()));
+        let ends = Ends {
+            state: watch::Sender::new(crate::state::empty()).subscribe(),
+            live: mpsc::channel(1).1,
+            commands: mpsc::channel(1).0,
+        };
+        let link = Arc::new(Link::new(identity, store, certificate, names, settings.clone(), outbox, ends));
+        Arc::new(Daemon {
+            box_id: link.identity.box_id().clone(),
+            tickets: Tickets::new(link.clone(), router.clone(), password.clone()),
+            link,
+            router,
+            settings,
+            health: Supervisor::new().health(),
+            password,
+            doors: Mutex::new(Doors::new(Instant::now()).unwrap()),
+            started: Instant::now(),
+            ending: CancellationToken::new(),
+        })
+    }
+}

@@ -5,6 +5,7 @@ use std::{
     io,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -66,13 +67,8 @@ pub(crate) struct Status {
     pub(crate) gave_up: Vec<(String, String)>,
 }
 
-/// Answers until cancelled. The socket is made anew, since a killed daemon leaves its own behind; the lock on the
-/// data directory says that nobody else answers there.
-pub(crate) async fn serve(app: App, path: PathBuf, cancel: CancellationToken) -> Exit {
-    let listener = match bind(&path) {
-        Ok(listener) => listener,
-        Err(error) => return Exit::Failed(format!("cannot make {}: {error}", path.display())),
-    };
+/// Answers until cancelled.
+pub(crate) async fn serve(app: App, listener: Arc<UnixListener>, path: PathBuf, cancel: CancellationToken) -> Exit {
     let mut clients = JoinSet::new();
     loop {
         tokio::select! {
@@ -97,7 +93,9 @@ pub(crate) async fn serve(app: App, path: PathBuf, cancel: CancellationToken) ->
     Exit::Finished
 }
 
-fn bind(path: &Path) -> io::Result<UnixListener> {
+/// Made anew, since a killed daemon leaves its own behind; the lock on the data directory says that nobody else
+/// answers there.
+pub(crate) fn bind(path: &Path) -> io::Result<UnixListener> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}

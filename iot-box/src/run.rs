@@ -9,7 +9,7 @@ use cloud_link::{
     tls::BoxCertificate,
 };
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, UnixListener},
     signal::unix::{SignalKind, signal},
     sync::{Mutex, mpsc, watch},
 };
@@ -66,6 +66,8 @@ pub(crate) async fn run(dir: DataDir, options: Options) -> Result<(), String> {
         .map_err(|e| format!("cannot listen on {}: {e}; choose another address with --listen", options.listen))?;
     let listen = tcp.local_addr().map_err(|e| e.to_string())?;
     let names = Names::of_machine(listen);
+    let socket = dir.control_socket();
+    let control = control::bind(&socket).map_err(|e| format!("cannot make {}: {e}", socket.display()))?;
     let certificate =
         BoxCertificate::new(&identity, store.current().as_ref().map(|p| &p.grant), &names.certificate_names())
             .map_err(|e| e.to_string())?;
@@ -103,7 +105,7 @@ pub(crate) async fn run(dir: DataDir, options: Options) -> Result<(), String> {
             .with_graceful_shutdown(async move { ended.cancelled().await })
             .into_future(),
     );
-    start_units(&supervisor, &app, &dir, state_tx, live_tx);
+    start_units(&supervisor, &app, (control, socket), state_tx, live_tx);
     start_fleet(&supervisor, options.sim, settings, router.clone(), changes_tx, changes, table_tx);
     link.start(&supervisor, commands, router.clone(), options.erp);
 
@@ -136,13 +138,13 @@ pub(crate) async fn run(dir: DataDir, options: Options) -> Result<(), String> {
 fn start_units(
     supervisor: &Supervisor,
     app: &App,
-    dir: &DataDir,
+    (control, socket): (UnixListener, PathBuf),
     state: Arc<watch::Sender<link_protocol::up::State>>,
     live: mpsc::Sender<link_protocol::up::Live>,
 ) {
-    let (control, path) = (app.clone(), dir.control_socket());
+    let (asked, control) = (app.clone(), Arc::new(control));
     supervisor.start(Unit::new("control", Restart::DEFAULT, move |cancel| {
-        control::serve(control.clone(), path.clone(), cancel)
+        control::serve(asked.clone(), control.clone(), socket.clone(), cancel)
     }));
     let (link, router) = (app.link.clone(), app.router.clone());
     supervisor.start(Unit::new("state", Restart::DEFAULT, move |cancel| {

@@ -110,11 +110,12 @@ impl Tickets {
     }
 
     fn status_document(&self, enrol: &EnrolStatus) -> Document {
-        let mut blocks = vec![
-            line(self.link.box_name(), Align::Center, true, true),
-            line(format!("IoT box {}", short_id(&self.link.identity)), Align::Center, false, false),
-            Block::Rule,
-        ];
+        let (name, id) = (self.link.box_name(), short_id(&self.link.identity));
+        let mut blocks = vec![line(name.clone(), Align::Center, true, true)];
+        if !name.contains(&id) {
+            blocks.push(line(format!("IoT box {id}"), Align::Center, false, false));
+        }
+        blocks.push(Block::Rule);
         let urls = self.link.names.borrow().urls();
         blocks.push(line("Open in a browser:", Align::Left, true, false));
         blocks.extend(urls.iter().take(3).map(|url| line(url.clone(), Align::Left, false, false)));

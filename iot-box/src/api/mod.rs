@@ -103,3 +103,106 @@ pub(crate) fn router(app: App) -> Router {
         .layer(middleware::from_fn_with_state(app.clone(), guard::entrance))
         .with_state(app)
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::{
+        body::Body,
+        extract::ConnectInfo,
+        http::{Request, StatusCode},
+    };
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::{api::listener::Connection, app::tests::app};
+
+    const OWN: &str = "https://127.0.0.1:8443";
+
+    async fn call(app: &App, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> StatusCode {
+        let local = "127.0.0.1:8443".parse().unwrap();
+        let connection = Connection { peer: "10.0.0.9:40000".parse().unwrap(), local };
+        let mut request = Request::builder().method(method).uri(path).extension(ConnectInfo(connection));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Body::from(body.to_owned())).unwrap();
+        router(app.clone()).oneshot(request).await.unwrap().status()
+    }
+
+    fn concrete(path: &str) -> String {
+        path.replace("{id}", "till-printer")
+    }
+
+    #[tokio::test]
+    async fn nothing_changes_for_somebody_with_empty_hands() {
+        let dir = tempfile::tempdir().unwrap();
+        let app = app(dir.path());
+        let form = ("content-type", "application/x-www-form-urlencoded");
+        let json = ("content-type", "application/json");
+        let bodies = [
+            (form, "password=&name=x&driver=&address=10.0.0.1&erp_url=&token=x"),
+            (json, "{\"grant\":\"{}\",\"signature\":\"\",\"nonce\":\"\",\"proof\":\"\"}"),
+        ];
+        let changing: Vec<_> = ROUTES.iter().filter(|r| r.method == Method::Post).collect();
+        assert!(changing.len() >= 12);
+        for route in changing {
+            assert!(!matches!(route.needs, Needs::Nothing | Needs::Token | Needs::Screen), "{} is open", route.path);
+            for (kind, body) in bodies {
+                let headers = [("host", "127.0.0.1:8443"), ("origin", OWN), kind];
+                let status = call(&app, "POST", &concrete(route.path), &headers, body).await;
+                assert!(status.is_client_error(), "POST {} with {body:?} gave {status}", route.path);
+            }
+        }
+        assert_eq!(*app.settings.current(), crate::settings::Settings::default());
+    }
+
+    #[tokio::test]
+    async fn what_is_for_technicians_and_screens_is_not_shown_to_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let app = app(dir.path());
+        for route in ROUTES.iter().filter(|r| r.method == Method::Get) {
+            let status = call(&app, "GET", &concrete(route.path), &[("host", "127.0.0.1:8443")], "").await;
+            let expected = match route.needs {
+                Needs::Nothing => StatusCode::OK,
+                Needs::Technician => StatusCode::UNAUTHORIZED,
+                _ => StatusCode::FORBIDDEN,
+            };
+            assert_eq!(status, expected, "GET {}", route.path);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_technician_changes_things_from_the_boxs_own_page_only() {
+        let dir = tempfile::tempdir().unwrap();
+        let app = app(dir.path());
+        let token = app.doors().sessions.begin(std::time::Instant::now(), [7; 32]);
+        let cookie = format!("__Host-technician={token}");
+        let form = ("content-type", "application/x-www-form-urlencoded");
+        let host = ("host", "127.0.0.1:8443");
+        let cookie = ("cookie", cookie.as_str());
+        for (origin, expected) in [
+            (Some(OWN), StatusCode::SEE_OTHER),
+            (Some("https://127.0.0.1:8444"), StatusCode::FORBIDDEN),
+            (Some("null"), StatusCode::FORBIDDEN),
+            (None, StatusCode::FORBIDDEN),
+        ] {
+            let mut headers = vec![host, form, cookie];
+            headers.extend(origin.map(|o| ("origin", o)));
+            assert_eq!(call(&app, "POST", "/name", &headers, "name=Counter").await, expected, "{origin:?}");
+        }
+        assert_eq!(app.settings.current().name, "Counter");
+    }
+
+    #[tokio::test]
+    async fn a_foreign_name_for_the_box_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let app = app(dir.path());
+        for host in ["evil.example:8443", "evil.example", ""] {
+            let status = call(&app, "GET", "/v1/hello", &[("host", host)], "").await;
+            assert_eq!(status, StatusCode::MISDIRECTED_REQUEST, "{host:?}");
+        }
+        let headers = [("host", "127.0.0.1:8443"), ("origin", "https://evil.example")];
+        assert_eq!(call(&app, "GET", "/v1/hello", &headers, "").await, StatusCode::FORBIDDEN);
+        assert_eq!(call(&app, "OPTIONS", "/v1/token", &headers, "").await, StatusCode::FORBIDDEN);
+    }
+}

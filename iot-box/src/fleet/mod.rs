@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     router::Router,
-    settings::{DeviceSettings, Settings},
+    settings::Settings,
     supervisor::{Health, Restart, Running, Supervisor, Unit},
     wire,
 };
@@ -100,7 +100,7 @@ impl Fleet {
         };
         row.port = Arc::new(port);
         row.present = true;
-        self.open(&id, rows, settings);
+        self.open(&id, rows);
     }
 
     fn vanished(&self, rows: &mut Rows, port: &PortId) {
@@ -117,12 +117,12 @@ impl Fleet {
     }
 
     /// Starts the unit for a row, in place of the one before.
-    fn open(&self, id: &DeviceId, rows: &mut Rows, settings: &Settings) {
+    fn open(&self, id: &DeviceId, rows: &mut Rows) {
         let reports = rows.reports.clone();
         let Some(row) = rows.get(id) else { return };
         let before = row.stop();
         row.driver = registry::best(&row.port).map(|(driver, _)| driver);
-        row.describe(settings.devices.get(id.as_str()));
+        row.describe();
         if let Access::Denied { group } = &row.port.access {
             let text = format!(
                 "The box may not open it. Add the user that runs iot-box to the group {group}, then start it again."
@@ -219,7 +219,7 @@ impl Fleet {
                 let port = PortInfo { assigned: chosen, ..(*row.port).clone() };
                 row.port = Arc::new(port);
                 if row.present {
-                    self.open(&id, rows, settings);
+                    self.open(&id, rows);
                 }
             }
         }
@@ -310,7 +310,7 @@ impl Row {
     }
 
     /// What is known before the device is open.
-    fn describe(&mut self, _settings: Option<&DeviceSettings>) {
+    fn describe(&mut self) {
         self.device.connection = wire::connection(self.port.bus);
         self.device.class = self.driver.map_or(DeviceClass::Unknown, |d| wire::class(d.class()));
         self.device.driver = self.driver.map_or(String::new(), |d| d.name().to_owned());

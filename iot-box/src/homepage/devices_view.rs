@@ -134,7 +134,7 @@ fn about(device: &Device) -> String {
     };
     let maker = format!("{} {}", device.manufacturer, device.model);
     let parts = [class, maker.trim(), connection, &device.driver];
-    parts.into_iter().filter(|p| !p.is_empty()).collect::<Vec<_>>().join(" \u{b7} ")
+    parts.into_iter().filter(|p| !p.is_empty() && *p != device.name).collect::<Vec<_>>().join(" \u{b7} ")
 }
 
 /// A device id as one segment of a path; its characters are printable, some of them mean something in an address.
@@ -149,7 +149,7 @@ fn path_segment(id: &str) -> String {
     segment
 }
 
-pub(super) fn add_printer(_app: &App) -> Markup {
+pub(super) fn add_printer() -> Markup {
     html! {
         section .card aria-labelledby="add-title" {
             h2 #add-title { "Add a printer by address" }

@@ -22,7 +22,11 @@ pub(super) fn page(title: &str, bar: Option<&Bar>, body: &Markup) -> Markup {
                     header .bar {
                         div {
                             (mark())
-                            div .who { strong { (bar.name) } span { "IoT box " (bar.id) } }
+                            div .who {
+                                strong { (bar.name) }
+                                // A box without a name of its own is called by its id already.
+                                span { "IoT box" @if !bar.name.contains(&bar.id) { " " (bar.id) } }
+                            }
                             @if bar.signed_in {
                                 form method="post" action="/sign-out" { button .quiet { "Sign out" } }
                             }

@@ -19,7 +19,8 @@ use crate::{
 };
 
 fn bar(app: &App, signed_in: bool) -> Bar {
-    Bar { name: app.link.box_name(), id: short_id(&app.link.identity), signed_in }
+    let id = short_id(&app.link.identity);
+    Bar { name: app.link.box_name(), id, signed_in }
 }
 
 pub(super) fn sign_in(app: &App, error: Option<&str>) -> Markup {
@@ -61,9 +62,17 @@ pub(super) fn overview(app: &App, flash: Option<&Flash>) -> Markup {
             Some(Flash::Bad(text)) => { p .note .bad role="alert" { (text) } }
             None => {}
         }
-        div .columns {
-            div { (devices_view::list(app)) (devices_view::add_printer(app)) }
-            div { (pairing(app)) (this_box(app)) (settings(app)) }
+        @if app.link.store.current().is_some() {
+            div .columns {
+                div { (devices_view::list(app)) (devices_view::add_printer()) }
+                div { (pairing(app)) (this_box(app)) (settings(app)) }
+            }
+        } @else {
+            (pairing(app))
+            div .columns {
+                div { (devices_view::list(app)) (devices_view::add_printer()) }
+                div { (this_box(app)) (settings(app)) }
+            }
         }
     };
     page("Overview", Some(&bar(app, true)), &body)
@@ -74,36 +83,45 @@ pub(super) fn live_parts(app: &App) -> Markup {
 }
 
 fn pairing(app: &App) -> Markup {
-    let status = app.link.enrol_status().borrow().clone();
     let ended = app.link.ended();
     let paired = app.link.store.current();
+    let place = if paired.is_some() { "card" } else { "card todo" };
     html! {
-        section .card #pairing data-live aria-labelledby="pairing-title" {
+        section class=(place) #pairing data-live aria-labelledby="pairing-title" {
             header {
                 h2 #pairing-title { "Pairing" }
                 @if paired.is_some() { (link_pill(&app.link.session_status().borrow())) }
                 @else { span .pill .warn { "Not paired" } }
             }
             @if let Some(ended) = ended { p .note .warn { (ended) } }
-            @if let Some(pairing) = &paired {
-                (session(app, &pairing.grant))
-            } @else {
-                (not_paired(&status))
-                form method="post" action="/pairing/token" {
-                    div .field {
-                        label for="token" { "Or paste a token" }
-                        textarea #token name="token" rows="3" required spellcheck="false" autocomplete="off"
-                            placeholder="https://erp.example:8069?token=\u{2026}" {}
+            @match &paired {
+                Some(pairing) => (session(app, &pairing.grant)),
+                None => {
+                    div .ways {
+                        div .way { (by_code(&app.link.enrol_status().borrow())) }
+                        (by_token())
                     }
-                    p .soft .small { "In the ERP: IoT \u{203a} IoT Boxes \u{203a} Connect \u{203a} Copy." }
-                    div .actions { button { "Pair with the token" } }
                 }
             }
         }
     }
 }
 
-fn not_paired(status: &EnrolStatus) -> Markup {
+fn by_token() -> Markup {
+    html! {
+        form .way method="post" action="/pairing/token" {
+            div .field {
+                label for="token" { "Or paste a token" }
+                textarea #token name="token" rows="3" required spellcheck="false" autocomplete="off"
+                    placeholder="https://erp.example:8069?token=\u{2026}" {}
+            }
+            p .soft .small { "In the ERP: IoT \u{203a} IoT Boxes \u{203a} Connect \u{203a} Copy." }
+            div .actions { button { "Pair with the token" } }
+        }
+    }
+}
+
+fn by_code(status: &EnrolStatus) -> Markup {
     let new_code = |label: &str| {
         html! { form method="post" action="/pairing/code" { div .actions { button .primary data-key="code" { (label) } } } }
     };
@@ -118,12 +136,11 @@ fn not_paired(status: &EnrolStatus) -> Markup {
                 (new_code("New code"))
             }
             EnrolStatus::NoErp { message } => {
-                p { "No ERP was found on this network yet: " (message) "." }
-                p .soft { "Set its address below, or pair with a token." }
+                p { (sentence(message)) }
                 (new_code("Look again"))
             }
             EnrolStatus::Unreachable { erp_url, message } => {
-                p .note .bad { "The ERP at " (erp_url) " does not answer: " (message) "." }
+                p .note .bad { "No pairing with " (erp_url) " yet. " (sentence(message)) }
                 (new_code("Try again"))
             }
             EnrolStatus::Paired { .. } => { p { "The pairing is being set up." } }
@@ -213,8 +230,8 @@ fn this_box(app: &App) -> Markup {
                 div { dt { "Version" } dd { (env!("CARGO_PKG_VERSION")) } }
                 div { dt { "Running for" } dd { (span_of(app.started.elapsed().as_secs() / 60 * 60)) } }
                 div { dt { "Certificate" } dd {
-                    @if issued { "from the ERP, until " } @else { "the box's own, until " }
-                    (day(app.link.certificate.not_after_ms()))
+                    @if issued { "from the ERP, until " (day(app.link.certificate.not_after_ms())) }
+                    @else { "the box's own" }
                     @if !issued { div .soft .small { "Browsers warn about it until the box is paired." } }
                 } }
             }
@@ -330,6 +347,12 @@ pub(super) fn display(app: &App) -> Markup {
         }
     };
     screen(&app.link.box_name(), &body)
+}
+
+/// A reason that came as a phrase.
+fn sentence(phrase: &str) -> String {
+    let mut chars = phrase.trim_end_matches('.').chars();
+    chars.next().map(|first| format!("{}{}.", first.to_uppercase(), chars.as_str())).unwrap_or_default()
 }
 
 fn span_of(seconds: u64) -> String {
