@@ -54,7 +54,8 @@ pub(crate) async fn entrance(
     let own = origin == format!("https://{host}");
     let allowed = pairing.as_ref().is_some_and(|p| p.grant.origins.contains(&origin));
     let program = request.uri().path().starts_with("/v1/");
-    if !origin.is_empty() && !own && !(program && allowed) {
+    let welcome = origin.is_empty() || own || (program && allowed);
+    if !welcome {
         let message = "Pages of this address may not talk to the box: it is paired with another ERP, or with none.";
         return finish(Refusal::new(StatusCode::FORBIDDEN, "wrong_origin", message).into_response(), None);
     }

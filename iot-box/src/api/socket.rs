@@ -258,7 +258,8 @@ impl Listener {
         match &heard.kind {
             Kind::Outcome(id) => {
                 let own = self.asked.remove(id);
-                if !own && !(self.listens() && covers(&self.till, &heard.device)) {
+                let overheard = self.listens() && covers(&self.till, &heard.device);
+                if !own && !overheard {
                     return Ok(());
                 }
             }
