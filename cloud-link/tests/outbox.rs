@@ -92,6 +92,9 @@ async fn events_of_one_pairing_are_never_sent_to_another() {
     outbox.set_pairing(Some(pairing("b"))).await.unwrap();
     let new = scan(&outbox, "new").await;
     assert_eq!(outbox.batch(10).await.unwrap(), std::slice::from_ref(&new));
+    assert_eq!(outbox.since(None, 10).await.unwrap().len(), 3);
+    assert_eq!(outbox.replay(None, 10).await.unwrap(), std::slice::from_ref(&new));
+    assert_eq!(outbox.replay(Some(old.id.clone()), 10).await.unwrap(), std::slice::from_ref(&new));
     // Not even an acknowledgement or a hello of the new ERP touches them.
     outbox.ack(Ack { epoch: new.id.epoch.clone(), seq: u64::MAX }).await.unwrap();
     assert_eq!(outbox.unsent_by_pairing().await.unwrap(), [(pairing("a"), 1)]);

@@ -175,6 +175,7 @@ enum Request {
     Finish { id: CommandId, outcome: Outcome, answer: Answer<()> },
     Reported { id: CommandId, answer: Answer<()> },
     Since { after: Option<EventId>, max: usize, answer: Answer<Vec<Event>> },
+    Replay { after: Option<EventId>, max: usize, answer: Answer<Vec<Event>> },
     Batch { after: Option<EventId>, max: usize, answer: Answer<Vec<Event>> },
     Last { answer: Answer<Option<EventId>> },
     Unreported { answer: Answer<Vec<CommandResult>> },
@@ -201,6 +202,11 @@ impl Outbox {
     /// kept, or is of a file that was replaced, starts at the oldest one kept.
     pub async fn since(&self, after: Option<EventId>, max: usize) -> Result<Vec<Event>, OutboxError> {
         self.ask(|answer| Request::Since { after, max, answer }).await
+    }
+
+    /// Like [`Self::since`], of the current pairing alone: a till of one ERP never reads what was scanned for another.
+    pub async fn replay(&self, after: Option<EventId>, max: usize) -> Result<Vec<Event>, OutboxError> {
+        self.ask(|answer| Request::Replay { after, max, answer }).await
     }
 
     /// The newest event; `None` before the first.

@@ -348,6 +348,21 @@ impl Store {
         self.events(from, self.memory.next_n - 1, max)
     }
 
+    /// Like `since`, without what happened under other pairings.
+    pub(super) fn replay(&self, after: Option<&EventId>, max: usize) -> Result<Vec<Event>, OutboxError> {
+        let after = after.and_then(|id| self.n_of(id)).unwrap_or(0);
+        let mut found = Vec::new();
+        for index in 0..self.memory.runs.len() {
+            let end = self.end(index);
+            let run = &self.memory.runs[index];
+            let from = after.max(run.first_n - 1);
+            if run.pairing == self.memory.pairing && from < end && found.len() < max {
+                found.extend(self.events(from, end, max - found.len())?);
+            }
+        }
+        Ok(found)
+    }
+
     pub(super) fn batch(&mut self, after: Option<&EventId>, max: usize) -> Result<Vec<Event>, OutboxError> {
         let after = after.and_then(|id| self.n_of(id)).unwrap_or(0);
         let mut batch = Vec::new();

@@ -154,6 +154,7 @@ impl Worker {
         for request in drained.drain(..) {
             match request {
                 Request::Since { .. }
+                | Request::Replay { .. }
                 | Request::Batch { .. }
                 | Request::Last { .. }
                 | Request::Unreported { .. }
@@ -175,6 +176,7 @@ impl Worker {
     fn read(&mut self, request: Request) {
         match request {
             Request::Since { after, max, answer } => reply(answer, self.store.since(after.as_ref(), max)),
+            Request::Replay { after, max, answer } => reply(answer, self.store.replay(after.as_ref(), max)),
             Request::Batch { after, max, answer } => reply(answer, self.store.batch(after.as_ref(), max)),
             Request::Last { answer } => reply::<Option<EventId>>(answer, Ok(self.store.last())),
             Request::Unreported { answer } => reply::<Vec<CommandResult>>(answer, self.store.unreported()),

@@ -290,10 +290,10 @@ impl Listener {
         send_text(&mut self.socket, heard.text).await
     }
 
-    /// Everything in the outbox after the last event sent.
+    /// Everything that happened under this pairing after the last event sent.
     async fn catch_up(&mut self, outbox_handle: &Outbox) -> Alive {
         loop {
-            let events: Vec<Event> = outbox(outbox_handle.since(self.sent.clone(), CHUNK).await)?;
+            let events: Vec<Event> = outbox(outbox_handle.replay(self.sent.clone(), CHUNK).await)?;
             let more = events.len() == CHUNK;
             for event in events {
                 self.sent = Some(event.id.clone());
