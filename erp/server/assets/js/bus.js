@@ -37,7 +37,9 @@ export function start() {
     } catch {
       return;
     }
-    for (const f of listeners) f(message);
+    // The server could not tell everything: whoever shows records reads them again.
+    if (message.msg === "reload") say("on", true);
+    else for (const f of listeners) f(message);
   };
   mine.onclose = async () => {
     socket = null;

@@ -137,8 +137,7 @@ export class Link extends EventTarget {
     if (!cursor || this.direct.up) return;
     const late = this.lateFrom && Date.now() - this.lateFrom > LATE_MS;
     try {
-      const answer = await request("GET", "/till/events");
-      const rows = (answer.events ?? answer).filter((r) => r.box === this.box && r.epoch === cursor.epoch && r.seq > cursor.seq);
+      const rows = (await request("GET", "/iot/events")).filter((r) => r.box === this.box && r.epoch === cursor.epoch && r.seq > cursor.seq);
       rows.sort((a, b) => a.seq - b.seq);
       for (const row of rows) this.event({ epoch: row.epoch, seq: row.seq, device: row.device, type: row.type, data: row.data }, late);
     } catch {

@@ -33,6 +33,7 @@ pub(crate) fn view(v: &Till) -> Markup {
                 (top(v))
                 div.till-alerts role="alert" data-alerts {}
                 main.till-main {
+                    h1.sr { "Till" }
                     section.products aria-label="Products" data-pane="products" {
                         div.search.till-search {
                             (icon("search"))
@@ -81,7 +82,7 @@ pub(crate) fn view(v: &Till) -> Markup {
 fn top(v: &Till) -> Markup {
     html! {
         header.till-bar {
-            a.brand href="/" aria-label="To the apps" { (mark()) span.brand-name { (v.company) } }
+            a.brand href="/" aria-label={ (v.company) ": to the apps" } { (mark()) span.brand-name { (v.company) } }
             button.till-place type="button" data-setup-open aria-haspopup="dialog" {
                 (icon("devices")) span data-place { "Choose devices" }
             }
