@@ -24,7 +24,9 @@ pub(super) struct Page(pub Markup);
 
 impl IntoResponse for Page {
     fn into_response(self) -> Response {
-        Html(self.0.into_string()).into_response()
+        let mut response = Html(self.0.into_string()).into_response();
+        secure(&mut response);
+        response
     }
 }
 
@@ -67,9 +69,7 @@ pub async fn not_found(State(state): State<AppState>, uri: Uri, request: Request
         let (mut parts, _) = request.into_parts();
         let session = Session::from_request_parts(&mut parts, &state).await.ok();
         let user = session.as_ref().map(who);
-        let mut response = PageError(Trouble::not_found(uri.path()), user).into_response();
-        secure(&mut response, POLICY);
-        return response;
+        return PageError(Trouble::not_found(uri.path()), user).into_response();
     }
     ServiceError::NotFound("nothing is at this address".to_owned()).into_response()
 }
@@ -163,15 +163,9 @@ pub(super) fn till_policy(origins: &[String]) -> String {
     POLICY.replace("connect-src 'self'", &connect)
 }
 
-pub(super) async fn headers(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    secure(&mut response, POLICY);
-    response
-}
-
-fn secure(response: &mut Response, policy: &'static str) {
+fn secure(response: &mut Response) {
     let headers = response.headers_mut();
-    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(policy));
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(POLICY));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     // Not "no-referrer": forms would then be sent with "Origin: null" and be refused.

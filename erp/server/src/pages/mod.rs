@@ -33,8 +33,7 @@ pub fn router() -> Router<AppState> {
         .route("/iot/devices", get(devices::page))
         .route("/iot/events", get(events::page))
         .route("/till", get(till::page))
-        .layer(from_fn(frame::send_to_login))
-        .layer(from_fn(frame::headers));
+        .layer(from_fn(frame::send_to_login));
     pages.route("/assets/{hash}/{*path}", get(assets::get)).route("/favicon.ico", get(assets::favicon))
 }
 

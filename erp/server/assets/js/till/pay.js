@@ -181,12 +181,13 @@ export class Pay {
       words ? h("p", { class: "outcome-more" }, words) : null,
       pay.state === "rejected" && REMEDY[outcome.reason] ? h("p", {}, h("strong", {}, REMEDY[outcome.reason])) : null,
       pay.state === "unknown" ? h("p", {}, h("strong", {}, "Look at the printer. If the receipt is there, go on; if not, print a copy.")) : null,
-      moved ? notice("warn", `The price list changed meanwhile: the receipt says ${this.money(total)}.`) : null,
+      moved ? notice("warn", `The price list changed meanwhile: the receipt says ${this.money(total)}${back < 0n ? `, and ${this.money(plain(-back))} is still to pay` : ""}.`) : null,
       h("p", { class: "hint" }, `Total ${this.money(total)} · cash ${this.money(pay.cash)}${pay.receipt ? ` · receipt ${pay.receipt}` : ""}`),
       this.buttons(pay),
     ];
     this.place.replaceChildren(...parts.filter(Boolean));
-    const first = $("button", this.place);
+    // An Enter that was still on its way must not print a copy.
+    const first = pay.state === "unknown" ? null : $("button", this.place);
     if (this.open) (first ?? this.place).focus();
   }
 
