@@ -130,6 +130,11 @@ impl Tills {
         Ok(TillConfig { shop, currency, products, boxes })
     }
 
+    /// What people call this company.
+    pub async fn shop(&self, uid: Uid) -> Result<String, ServiceError> {
+        self.company(uid).await.map(|(name, _)| name)
+    }
+
     async fn company(&self, uid: Uid) -> Result<(String, String), ServiceError> {
         let mut env = self.engine.begin(uid).await?;
         let found =

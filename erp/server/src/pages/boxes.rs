@@ -24,7 +24,8 @@ pub(super) async fn list(State(state): State<AppState>, session: Session, Query(
         Ok(rows) => rows,
         Err(error) => return PageError::with(error, &session).into_response(),
     };
-    let view = Boxes { company: company(&state), user: who(&session), boxes: rows.iter().map(card).collect() };
+    let view =
+        Boxes { company: company(&state, &session).await, user: who(&session), boxes: rows.iter().map(card).collect() };
     Page(if part.only() { boxes::fragment(&view) } else { boxes::view(&view) }).into_response()
 }
 
@@ -98,7 +99,7 @@ async fn read(
 ) -> Result<BoxPage, ServiceError> {
     let row = state.boxes.get(session.uid, &parse(box_id)?).await?;
     Ok(BoxPage {
-        company: company(state),
+        company: company(state, session).await,
         user: who(session),
         it: card(&row),
         devices: row.devices.iter().map(|d| device_row(&row, d)).collect(),

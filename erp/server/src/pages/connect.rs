@@ -23,7 +23,7 @@ pub(super) async fn page(State(state): State<AppState>, session: Session, Query(
     };
     let now = Timestamp::now();
     let view = Connect {
-        company: company(&state),
+        company: company(&state, &session).await,
         user,
         erp_url: state.config.public_url.clone(),
         pending: pending.iter().map(|b| waiting(b, now)).collect(),

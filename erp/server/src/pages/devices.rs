@@ -22,7 +22,7 @@ pub(super) async fn page(State(state): State<AppState>, session: Session, Query(
     };
     let shown = boxes.iter().filter(|b| b.state != PairingState::Unpaired);
     let view = Devices {
-        company: company(&state),
+        company: company(&state, &session).await,
         user: who(&session),
         devices: shown.flat_map(|b| b.devices.iter().map(|d| row(b, d))).collect(),
     };

@@ -47,7 +47,7 @@ async fn read(state: &AppState, session: &Session, asked: &Asked) -> Result<Even
         None => choices(state, session).await?,
     };
     Ok(Events {
-        company: company(state),
+        company: company(state, session).await,
         user: who(session),
         rows: rows.into_iter().map(row).collect(),
         more,

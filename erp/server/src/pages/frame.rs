@@ -74,9 +74,12 @@ pub async fn not_found(State(state): State<AppState>, uri: Uri, request: Request
     ServiceError::NotFound("nothing is at this address".to_owned()).into_response()
 }
 
-/// What people call this company.
-pub(super) fn company(state: &AppState) -> String {
-    state.config.db.to_string()
+/// What people call this company; the database's name until there is one.
+pub(super) async fn company(state: &AppState, session: &Session) -> String {
+    match state.tills.shop(session.uid).await {
+        Ok(name) if !name.is_empty() => name,
+        _ => state.config.db.to_string(),
+    }
 }
 
 pub(super) fn who(session: &Session) -> Who {

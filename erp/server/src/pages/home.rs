@@ -18,7 +18,7 @@ pub(super) async fn page(State(state): State<AppState>, session: Session) -> Res
     let online: Vec<_> = paired.iter().filter(|b| b.online).collect();
     let ready = online.iter().flat_map(|b| &b.devices).filter(|d| d.status == "ready").count();
     let view = Home {
-        company: company(&state),
+        company: company(&state, &session).await,
         user: who(&session),
         boxes: paired.len(),
         boxes_online: online.len(),

@@ -5,7 +5,7 @@ use axum::{
 use serde::Deserialize;
 
 use super::{
-    frame::{Page, company, safe_next},
+    frame::{Page, safe_next},
     view::login::{self, Login},
 };
 use crate::{sessions::Session, state::AppState};
@@ -28,7 +28,7 @@ pub(super) async fn page(
         return Redirect::to(next).into_response();
     }
     let view = Login {
-        company: company(&state),
+        company: state.config.db.to_string(),
         remark: asked.out.map(|_| "You are signed out.".to_owned()),
         next: next.to_owned(),
         ..Login::default()
@@ -39,7 +39,7 @@ pub(super) async fn page(
 /// The page again, after a form that failed.
 pub fn failed(state: &AppState, error: String, login: String, next: &str) -> Response {
     let view = Login {
-        company: company(state),
+        company: state.config.db.to_string(),
         error: Some(super::frame::sentence(&error)),
         login,
         next: safe_next(next).to_owned(),

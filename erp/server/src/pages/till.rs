@@ -27,7 +27,7 @@ pub(super) async fn page(State(state): State<AppState>, session: Session) -> Res
         Ok(policy) => policy,
         Err(error) => return PageError::with(ServiceError::internal(error), &session).into_response(),
     };
-    let view = Till { company: company(&state), user: who(&session), box_urls };
+    let view = Till { company: company(&state, &session).await, user: who(&session), box_urls };
     let mut response = Page(till::view(&view)).into_response();
     response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
     response
