@@ -191,7 +191,7 @@ fn shifted(domain: &Domain, by: i64) -> Domain {
 
 async fn compare(db: &TestDb) {
     let engine = db.open(&[app()]).await;
-    let cases: u32 = std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(40);
+    let cases: u32 = std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(15);
     let config = Config { cases, failure_persistence: None, ..Config::default() };
     // The cases are asked of a database, which needs `await`, so this draws them itself. The seed is told on failure.
     let seed: u64 = match std::env::var("PROPTEST_SEED") {
