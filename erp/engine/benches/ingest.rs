@@ -68,14 +68,24 @@ async fn measure(name: &str, url: &str) {
         for _ in 0..5 {
             ingest(&engine, shop, &mut next, batch).await;
         }
-        let (from, begun) = (next, Instant::now());
+        let (from, begun, cpu) = (next, Instant::now(), cpu_seconds());
         while begun.elapsed() < Duration::from_secs(5) {
             ingest(&engine, shop, &mut next, batch).await;
         }
         let rate = (next - from) as f64 / begun.elapsed().as_secs_f64();
+        let cpu = (cpu_seconds() - cpu) * 1e6 / (next - from) as f64;
         println!("BENCH erp_ingest_{name}_batch_{batch} {rate:.0} events/s goal=>=20000");
+        println!("BENCH erp_ingest_{name}_batch_{batch}_cpu {cpu:.1} us/event");
     }
     engine.close().await;
+}
+
+/// Of this process so far; on a busy machine it says more than the wall clock.
+fn cpu_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let (_, fields) = stat.rsplit_once(") ").unwrap();
+    let ticks: u64 = fields.split(' ').skip(11).take(2).map(|field| field.parse::<u64>().unwrap()).sum();
+    ticks as f64 / 100.0
 }
 
 async fn ingest(engine: &Engine, shop: Id, next: &mut i64, batch: i64) {

@@ -21,7 +21,7 @@ pub struct App {
     /// Apps that must be loaded before.
     #[serde(default)]
     pub depends: Vec<String>,
-    /// Roles that users may have, most powerful last; others may be declared by other apps.
+    /// Roles that users may have; a user has one. None contains another: what each may do is declared for each.
     #[serde(default)]
     pub roles: Vec<String>,
     /// The model whose records are the users. Exactly one app declares it.

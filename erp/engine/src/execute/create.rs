@@ -1,9 +1,11 @@
+use std::collections::HashSet;
+
 use super::{ChangeKind, Env, env::ids, read::CHUNK};
 use crate::{
     declare::Default,
     domain::{Domain, Op},
     error::{Error, Operation},
-    plan::{Dialect, Insert, Reading, Statement},
+    plan::{Dialect, Insert, Planner, Reading, Statement, Wanted},
     record::Values,
     resolve::{FieldDef, Kind, ModelDef, Registry, coerce},
     value::{Id, Value},
@@ -48,7 +50,9 @@ impl Env {
         let columns: Vec<&FieldDef> = model.stored().filter(|field| field.kind != Kind::Id).collect();
         let rows = rows.into_iter().map(|row| self.complete(model, &columns, row)).collect::<Result<Vec<_>, _>>()?;
 
+        // Also no more than one `in` list takes, with which new ones are told from old.
         let fitting = self.planner(&registry).dialect.max_parameters() / (columns.len() + 1);
+        let fitting = fitting.min(CHUNK);
         let mut made = Vec::with_capacity(rows.len());
         let mut rows = rows.into_iter().peekable();
         while rows.peek().is_some() {
@@ -75,15 +79,20 @@ impl Env {
         let reserved = if count > 1 { Some(self.reserve(registry, model, count).await?) } else { None };
         let insert = Insert { model, columns, rows, ids: reserved.as_deref(), if_new };
         let statement = self.planner(registry).insert(insert)?;
-        let new = self.change(model, statement).await?;
-        Ok(match reserved {
-            None => vec![new.first().copied()],
-            Some(reserved) if new.len() == count => reserved.into_iter().map(Some).collect(),
-            Some(reserved) => {
-                let new: std::collections::HashSet<Id> = new.into_iter().collect();
-                reserved.into_iter().map(|id| new.contains(&id).then_some(id)).collect()
-            }
-        })
+        let Some(reserved) = reserved else {
+            return Ok(vec![self.change(model, statement).await?.first().copied()]);
+        };
+        // Five hundred ids coming back one by one cost more than the insert; mostly their number says it all.
+        if self.change_count(model, statement).await? == count as u64 {
+            return Ok(reserved.into_iter().map(Some).collect());
+        }
+        let domain = Domain::leaf("id", Op::In, reserved.as_slice());
+        let wanted = Wanted { domain: &domain, order: Some("id"), limit: None, offset: 0, lock: false };
+        let system = super::Actor::superuser("which rows are new");
+        let dialect = self.planner(registry).dialect;
+        let select = Planner::new(registry, &system, dialect).select(model, &[], &wanted)?;
+        let new: HashSet<Id> = ids(self.query(select.statement, &select.readings).await?).into_iter().collect();
+        Ok(reserved.into_iter().map(|id| new.contains(&id).then_some(id)).collect())
     }
 
     /// Ids that nobody else gets. SQLite: this transaction is the only writer until it ends, and inserting the ids moves

@@ -24,6 +24,8 @@ use crate::{
 
 /// How long a transaction waits for a connection or a lock.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Long statements are made for one batch size; keeping them prepared would push out the short ones.
+const LONG_SQL: usize = 4_096;
 const SQLITE_READERS: u32 = 4;
 const POSTGRES_CONNECTIONS: u32 = 16;
 
@@ -158,8 +160,7 @@ impl Link {
     pub(crate) async fn query(&mut self, statement: Statement, readings: &[Reading]) -> Result<Vec<Vec<Value>>, Error> {
         self.ready_to_read().await?;
         let Statement { sql, values } = statement;
-        // Long statements are made for one batch size; keeping them prepared would push out the short ones.
-        let keep = sql.len() < 4_096;
+        let keep = sql.len() < LONG_SQL;
         // Audited: `plan` and `schema` alone make SQL, from the registry's names and parameters.
         let sql = AssertSqlSafe(sql);
         let values = SqlxValues(values);
@@ -177,6 +178,26 @@ impl Link {
                 let rows = sqlx::query_with(sql, values).persistent(keep).fetch_all(&mut **transaction).await;
                 rows::postgres(rows.map_err(Error::from_sqlx)?, readings)
             }
+        }
+    }
+
+    /// How many rows the statement changed.
+    pub(crate) async fn execute(&mut self, statement: Statement) -> Result<u64, Error> {
+        self.ready_to_write().await?;
+        let Statement { sql, values } = statement;
+        let keep = sql.len() < LONG_SQL;
+        // Audited, as in `query`.
+        let query = (AssertSqlSafe(sql), SqlxValues(values));
+        match &mut self.state {
+            State::Sqlite(transaction) => {
+                let done = sqlx::query_with(query.0, query.1).persistent(keep).execute(&mut **transaction).await;
+                done.map(|done| done.rows_affected()).map_err(Error::from_sqlx)
+            }
+            State::Postgres(transaction) => {
+                let done = sqlx::query_with(query.0, query.1).persistent(keep).execute(&mut **transaction).await;
+                done.map(|done| done.rows_affected()).map_err(Error::from_sqlx)
+            }
+            State::Idle | State::SqliteReading(_) => Err(Error::Aborted),
         }
     }
 

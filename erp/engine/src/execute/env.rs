@@ -139,6 +139,15 @@ impl Env {
         Ok(ids(rows))
     }
 
+    /// A statement that changes `model`, and how many records it did.
+    pub(super) async fn change_count(&mut self, model: &ModelDef, statement: Statement) -> Result<u64, Error> {
+        self.ready_to_write().await?;
+        match self.link.execute(statement).await {
+            Ok(count) => Ok(count),
+            Err(error) => Err(self.fail(error).about(&self.registry, model)),
+        }
+    }
+
     pub(super) async fn number(&mut self, statement: Statement) -> Result<u64, Error> {
         let rows = self.query(statement, &[Reading::Int]).await?;
         Ok(match rows.first().and_then(|row| row.first()) {

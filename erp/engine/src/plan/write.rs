@@ -13,7 +13,7 @@ use crate::{
     value::{Id, Value},
 };
 
-/// One multi-row INSERT that answers with the ids that were inserted.
+/// One multi-row INSERT. Without ids given it answers with those that the database chose.
 pub(crate) struct Insert<'a> {
     pub(crate) model: &'a ModelDef,
     pub(crate) columns: &'a [&'a FieldDef],
@@ -49,7 +49,9 @@ impl Planner<'_> {
         if insert.if_new {
             query.on_conflict(OnConflict::new().do_nothing().to_owned());
         }
-        query.returning_col(Alias::new("id"));
+        if insert.ids.is_none() {
+            query.returning_col(Alias::new("id"));
+        }
         Ok(self.built(&query))
     }
 

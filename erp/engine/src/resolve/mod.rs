@@ -59,9 +59,8 @@ fn kernel() -> App {
             .field(Field::char("app").required())
             .field(Field::char("name").required())
             .field(Field::char("model").required())
-            .field(Field::integer("res_id").required())
-            .unique(&["app", "name"], "this external id is taken")
-            .unique(&["model", "res_id", "app", "name"], ""),
+            .field(Field::integer("res_id").required().index())
+            .unique(&["app", "name"], "this external id is taken"),
     )
 }
 
