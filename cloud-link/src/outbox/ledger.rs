@@ -112,10 +112,11 @@ impl Store {
         Ok(())
     }
 
+    /// Looks at the oldest rows only, so that a pass costs little however long the ledger is.
     pub(super) fn clean_commands(&self, before_ms: i64) -> Result<usize, OutboxError> {
         Ok(self.db.execute(
-            "DELETE FROM command WHERE k IN (SELECT k FROM command WHERE begun_ms < ?1
-             AND k <= (SELECT max(k) FROM command) - ?2 ORDER BY k LIMIT 2000)",
+            "DELETE FROM command WHERE begun_ms < ?1 AND k IN
+             (SELECT k FROM command WHERE k <= (SELECT max(k) FROM command) - ?2 ORDER BY k LIMIT 2000)",
             params![before_ms, COMMANDS_KEPT],
         )?)
     }

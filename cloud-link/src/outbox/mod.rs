@@ -185,7 +185,8 @@ enum Request {
 
 impl Outbox {
     /// Opens or makes `dir/outbox.db`, settles what a crash left open, and starts the thread. Blocks for the time of
-    /// a few disk syncs.
+    /// a few disk syncs. Call [`Self::set_pairing`] before the first append: until then events belong to no pairing and
+    /// are never sent.
     pub fn open(dir: &Path, options: Options) -> Result<Self, OutboxError> {
         worker::start(dir, options)
     }

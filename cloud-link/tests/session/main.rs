@@ -38,8 +38,8 @@ impl Stage {
         Erp::connect(&self.authority, &self.identity, self.broker.port, vec![])
     }
 
-    fn box_(&self) -> TestBox {
-        TestBox::start(self.dir.path(), &self.identity, self.authority.grant(&self.identity, self.broker.port))
+    async fn box_(&self) -> TestBox {
+        TestBox::start(self.dir.path(), &self.identity, self.authority.grant(&self.identity, self.broker.port)).await
     }
 }
 
@@ -58,7 +58,7 @@ fn command(id: &str, ttl_ms: u32) -> Command {
 async fn events_arrive_in_order_over_a_crash_of_the_broker_and_leave_the_outbox() {
     let Some(mut stage) = stage().await else { return };
     let mut erp = stage.erp();
-    let mut tested = stage.box_();
+    let mut tested = stage.box_().await;
     for n in 0..500 {
         tested.scan(n).await;
     }
@@ -81,7 +81,7 @@ async fn events_arrive_in_order_over_a_crash_of_the_broker_and_leave_the_outbox(
 async fn a_backlog_is_replayed_fast() {
     let Some(stage) = stage().await else { return };
     let mut erp = stage.erp();
-    let mut tested = stage.box_();
+    let mut tested = stage.box_().await;
     tested.connected().await;
     tested.cancel.cancel();
     let outbox = tested.outbox.clone();
@@ -97,7 +97,7 @@ async fn a_backlog_is_replayed_fast() {
     waiting.join_all().await;
     outbox.close().await.unwrap();
     drop(outbox);
-    let mut tested = stage.box_();
+    let mut tested = stage.box_().await;
     tested.connected().await;
     let started = Instant::now();
     let mut seen = Vec::new();
@@ -112,7 +112,7 @@ async fn a_backlog_is_replayed_fast() {
 async fn a_command_runs_once_and_its_outcome_is_reported_each_time_it_is_asked_for() {
     let Some(stage) = stage().await else { return };
     let mut erp = stage.erp();
-    let mut tested = stage.box_();
+    let mut tested = stage.box_().await;
     tested.connected().await;
     erp.send(topic::COMMANDS, &command("command-1", 10_000));
     let incoming = tokio::time::timeout(Duration::from_secs(10), tested.commands.recv()).await.unwrap().unwrap();
@@ -136,7 +136,7 @@ async fn a_command_runs_once_and_its_outcome_is_reported_each_time_it_is_asked_f
 async fn a_late_an_unknown_and_a_surplus_command_are_rejected_with_their_reason() {
     let Some(stage) = stage().await else { return };
     let mut erp = stage.erp();
-    let mut tested = stage.box_();
+    let mut tested = stage.box_().await;
     tested.connected().await;
     let reason = |result: CommandResult| match result.outcome {
         Outcome::Rejected { reason, .. } => reason,
@@ -158,7 +158,7 @@ async fn a_late_an_unknown_and_a_surplus_command_are_rejected_with_their_reason(
 async fn an_outcome_that_came_while_the_line_was_cut_is_reported_afterwards() {
     let Some(mut stage) = stage().await else { return };
     let mut erp = stage.erp();
-    let mut tested = stage.box_();
+    let mut tested = stage.box_().await;
     tested.connected().await;
     erp.send(topic::COMMANDS, &command("command-1", 60_000));
     let incoming = tested.commands.recv().await.unwrap();
@@ -172,7 +172,7 @@ async fn an_outcome_that_came_while_the_line_was_cut_is_reported_afterwards() {
 async fn state_is_retained_live_values_pass_and_a_dead_box_is_offline() {
     let Some(stage) = stage().await else { return };
     let mut erp = stage.erp();
-    let mut tested = stage.box_();
+    let mut tested = stage.box_().await;
     assert!(erp.next::<State>(topic::STATE).await.online);
     tested.connected().await;
     tested.state.send_modify(|s| s.name = "Renamed".into());
@@ -190,7 +190,7 @@ async fn state_is_retained_live_values_pass_and_a_dead_box_is_offline() {
 async fn a_box_that_is_unpaired_at_the_box_says_goodbye() {
     let Some(stage) = stage().await else { return };
     let mut erp = stage.erp();
-    let mut tested = stage.box_();
+    let mut tested = stage.box_().await;
     tested.connected().await;
     tested.unpair.cancel();
     let goodbye = erp.next::<Goodbye>(topic::GOODBYE).await;
@@ -236,7 +236,7 @@ async fn a_box_that_the_erp_does_not_know_any_more_stops_trying() {
     let mut connack = vec![0x20, 14, 0, 0x87, 11, 0x1F, 0, 8];
     connack.extend_from_slice(b"unpaired");
     let port = refusing_server(&authority, connack).await;
-    let tested = TestBox::start(dir.path(), &identity, authority.grant(&identity, port));
+    let tested = TestBox::start(dir.path(), &identity, authority.grant(&identity, port)).await;
     assert_eq!(tested.ended().await, SessionEnd::Unpaired { message: "unpaired".into() });
 }
 
@@ -246,7 +246,7 @@ async fn a_box_that_is_refused_for_another_reason_or_by_a_stranger_keeps_trying(
     let authority = Authority::new();
     let identity = Identity::load_or_create(dir.path()).unwrap();
     let port = refusing_server(&Authority::new(), vec![0x20, 3, 0, 0x87, 0]).await;
-    let mut tested = TestBox::start(dir.path(), &identity, authority.grant(&identity, port));
+    let mut tested = TestBox::start(dir.path(), &identity, authority.grant(&identity, port)).await;
     tested.status.changed().await.unwrap();
     let status = format!("{:?}", *tested.status.borrow());
     assert!(status.contains("UnknownIssuer") || status.contains("BadSignature"), "{status}");

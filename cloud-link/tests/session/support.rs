@@ -286,8 +286,10 @@ pub(crate) struct TestBox {
 }
 
 impl TestBox {
-    pub(crate) fn start(dir: &Path, identity: &Identity, grant: Grant) -> Self {
+    pub(crate) async fn start(dir: &Path, identity: &Identity, grant: Grant) -> Self {
         let outbox = Outbox::open(dir, Options { reserve_bytes: 0, ..Options::default() }).unwrap();
+        // As the box does before it opens a device: a scan belongs to the pairing at its time.
+        outbox.set_pairing(Some(grant.pairing.clone())).await.unwrap();
         let (state, state_seen) = watch::channel(State {
             v: link_protocol::VERSION,
             online: true,
