@@ -402,3 +402,6 @@ fn title(body: &CommandBody) -> String {
         CommandBody::TareScale => "Tare the scale".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

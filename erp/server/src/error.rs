@@ -14,6 +14,9 @@ pub enum ServiceError {
     SignedOut,
     #[error("{0}")]
     Forbidden(String),
+    /// The request was meant for a server of another name.
+    #[error("{0}")]
+    WrongHost(String),
     #[error("{0}")]
     NotFound(String),
     #[error("{0}")]
@@ -38,6 +41,7 @@ impl ServiceError {
         match self {
             Self::SignedOut => "signed_out",
             Self::Forbidden(_) => "forbidden",
+            Self::WrongHost(_) => "wrong_host",
             Self::NotFound(_) => "not_found",
             Self::Invalid(_) => "invalid",
             Self::Conflict(_) => "conflict",
@@ -51,6 +55,7 @@ impl ServiceError {
         match self {
             Self::SignedOut => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::WrongHost(_) => StatusCode::MISDIRECTED_REQUEST,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Conflict(_) => StatusCode::CONFLICT,

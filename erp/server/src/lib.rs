@@ -4,6 +4,9 @@
 //! `commands`, `tills`) read and write through the engine; `hub::Link` is what they know of MQTT, and `ingest` is the
 //! only writer of what boxes say.
 
+#[cfg(test)]
+mod testing;
+
 mod access;
 pub mod boxes;
 pub mod bus;

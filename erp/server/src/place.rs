@@ -2,7 +2,6 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::PathBuf,
 };
@@ -53,7 +52,7 @@ impl Place {
                 bail!("another erp works in {}: stop it, or choose another --data", data.display())
             }
             Err(fs::TryLockError::Error(error)) => {
-                return Err(io::Error::from(error)).with_context(|| format!("cannot lock {}", path.display()));
+                return Err(error).with_context(|| format!("cannot lock {}", path.display()));
             }
         }
         Ok(Self { data, url: args.database_url.clone(), _lock: lock })

@@ -79,7 +79,9 @@ pub async fn run(args: Serve) -> anyhow::Result<()> {
     };
 
     let mut tasks = JoinSet::new();
-    let ingest = tokio::spawn(ingest.run(inbound));
+    // Ends after the ports, so that what they took is stored.
+    let stop_ingest = CancellationToken::new();
+    let ingest = tokio::spawn(ingest.run(inbound, stop_ingest.clone()));
     tasks.spawn(server.state.commands.clone().run(stop.clone()));
     tasks.spawn(Port::new(listener, Kind::Both, services.clone()).run(stop.clone()));
     if let Some(listener) = mqtt_listener {
@@ -94,8 +96,7 @@ pub async fn run(args: Serve) -> anyhow::Result<()> {
     drop(announced);
     server.star.shut_down();
     while tasks.join_next().await.is_some() {}
-    // The hub goes with its last owner; then ingest has read all there was and ends.
-    drop((services, server));
+    stop_ingest.cancel();
     if tokio::time::timeout(DRAIN_TIME, ingest).await.is_err() {
         tracing::warn!("Some messages of boxes were left; the boxes will send them again.");
     }
@@ -103,13 +104,13 @@ pub async fn run(args: Serve) -> anyhow::Result<()> {
     Ok(())
 }
 
-struct Server {
-    state: AppState,
-    star: Star,
+pub(crate) struct Server {
+    pub(crate) state: AppState,
+    pub(crate) star: Star,
 }
 
 impl Server {
-    fn build(
+    pub(crate) fn build(
         engine: &Engine,
         config: &Arc<Config>,
         ca: &Arc<Authority>,

@@ -157,6 +157,7 @@ impl Desk {
         self.limiter.attempt(now, address).map_err(|wait_s| Refused::TooMany { wait_s })?;
         check_applicant(&offer.applicant).inspect_err(|_| self.limiter.failed(now, address))?;
         if BASE64.decode(offer.pake.as_bytes()).map_or(0, |p| p.len()) != 33 {
+            self.limiter.failed(now, address);
             return Err(Refused::Malformed);
         }
         // The same box asks anew (after a wrong code, or it restarted): its attempts go on counting while the code may

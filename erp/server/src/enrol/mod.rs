@@ -45,7 +45,7 @@ use crate::{
     vault::{Vault, random},
 };
 use desk::{CaView, Desk, Proof};
-use keys::Keys;
+pub(crate) use keys::Keys;
 
 /// How long a box's poll is held open.
 const POLL_TIME: Duration = Duration::from_secs(25);

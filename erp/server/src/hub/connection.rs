@@ -145,6 +145,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<'_, S> {
                 return ("the connection broke", false);
             }
             if close {
+                // From here on nothing reaches the box: whoever asks must be told so.
+                self.star.leave(&self.box_id, self.seat.session);
                 self.hand_over(waiting).await;
                 let closed = self.wire.close().await;
                 return (why, taken_over && closed);
@@ -152,6 +154,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<'_, S> {
             let deadline = Instant::from_std(self.session.deadline());
             tokio::select! {
                 Some(kick) = self.seat.kick.recv() => {
+                    // What was committed before is still confirmed.
+                    while let Ok((ticket, result)) = acks.try_recv() {
+                        self.session.acked(ticket, result, &mut out);
+                    }
                     taken_over = kick == Kick::TakenOver;
                     why = match kick {
                         Kick::TakenOver => "a newer connection took over",

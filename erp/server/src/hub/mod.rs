@@ -146,4 +146,4 @@ pub trait Authorize: Send + Sync + std::fmt::Debug {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

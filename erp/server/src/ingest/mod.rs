@@ -20,6 +20,7 @@ use link_protocol::{
 };
 use std::sync::Arc;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     boxes::Boxes,
@@ -74,10 +75,18 @@ impl Ingest {
         Self { parts, sessions: HashMap::new(), current: HashMap::new() }
     }
 
-    /// Until the hub is gone.
-    pub async fn run(mut self, mut inbound: mpsc::Receiver<Inbound>) {
+    /// Until `stop`; what the hub has handed over by then is still stored.
+    pub async fn run(mut self, mut inbound: mpsc::Receiver<Inbound>, stop: CancellationToken) {
         let mut buffer = Vec::with_capacity(BATCH);
-        while inbound.recv_many(&mut buffer, BATCH).await > 0 {
+        loop {
+            let count = tokio::select! {
+                biased;
+                count = inbound.recv_many(&mut buffer, BATCH) => count,
+                () = stop.cancelled() => 0,
+            };
+            if count == 0 {
+                return;
+            }
             self.batch(buffer.drain(..)).await;
         }
     }

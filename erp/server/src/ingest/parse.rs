@@ -10,8 +10,9 @@ use link_protocol::{
 };
 use serde::Deserialize;
 
-/// Longest device identifier and type that are kept as they are.
-const MAX_WORD: usize = 128;
+/// Longest type that is kept as it is.
+const MAX_WORD: usize = 64;
+const MAX_DEVICE: usize = 128;
 
 #[derive(Debug)]
 pub(crate) enum Said {
@@ -107,9 +108,9 @@ fn stored(raw: RawEvent) -> Stored {
         known: serde_json::from_value(whole).ok(),
         epoch: raw.epoch,
         seq: raw.seq,
-        device: word(&raw.device),
+        device: raw.device.chars().filter(|c| !c.is_control()).take(MAX_DEVICE).collect(),
         at: Timestamp::from_millisecond(raw.at_ms).ok(),
-        r#type: word(&raw.kind),
+        r#type: if raw.kind.is_empty() { "unknown".to_owned() } else { word(&raw.kind) },
         data: without_nul(raw.data),
     }
 }

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 
 use axum::{
     extract::{ConnectInfo, MatchedPath, Request, State},
-    http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
+    http::{HeaderMap, HeaderValue, Method, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -29,7 +29,7 @@ pub(super) async fn guard(State(state): State<AppState>, request: Request, next:
     let (mut parts, body) = request.into_parts();
     let mut response = match check(&mut parts, &state).await {
         Ok(()) => next.run(Request::from_parts(parts, body)).await,
-        Err(refused) => refused,
+        Err(refused) => refused.into_response(),
     };
     let headers = response.headers_mut();
     for (name, value) in [
@@ -45,7 +45,7 @@ pub(super) async fn guard(State(state): State<AppState>, request: Request, next:
     response
 }
 
-async fn check(parts: &mut Parts, state: &AppState) -> Result<(), Response> {
+async fn check(parts: &mut Parts, state: &AppState) -> Result<(), ServiceError> {
     let pattern = parts.extensions.get::<MatchedPath>().map(|m| m.as_str().to_owned());
     let route = pattern.as_deref().and_then(|p| routes::find(&parts.method, p));
     let capability = route.map(|r| r.capability);
@@ -56,15 +56,14 @@ async fn check(parts: &mut Parts, state: &AppState) -> Result<(), Response> {
     if capability == Some(Capability::Enrolment) {
         return Ok(());
     }
-    let session = sessions::find(parts, state).await.map_err(IntoResponse::into_response)?;
+    let session = sessions::find(parts, state).await?;
     if !matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS) {
         check_origin(parts, state, session.as_ref())?;
     }
     match (capability, &session) {
-        (Some(Capability::User | Capability::Admin), None) => return Err(ServiceError::SignedOut.into_response()),
+        (Some(Capability::User | Capability::Admin), None) => return Err(ServiceError::SignedOut),
         (Some(Capability::Admin), Some(s)) if s.role != Role::Admin => {
-            let text = "only administrators may do this".to_owned();
-            return Err(ServiceError::Forbidden(text).into_response());
+            return Err(ServiceError::Forbidden("only administrators may do this".to_owned()));
         }
         _ => {}
     }
@@ -74,20 +73,19 @@ async fn check(parts: &mut Parts, state: &AppState) -> Result<(), Response> {
     Ok(())
 }
 
-fn check_host(parts: &Parts, state: &AppState) -> Result<(), Response> {
+fn check_host(parts: &Parts, state: &AppState) -> Result<(), ServiceError> {
     let host = host(&parts.headers);
     if state.config.is_our_host(host) {
         return Ok(());
     }
-    let message = format!(
+    Err(ServiceError::WrongHost(format!(
         "this server is not called {host}; open {} or start it with --public-url https://{host}",
         state.config.public_url
-    );
-    Err((StatusCode::MISDIRECTED_REQUEST, axum::Json(error("wrong_host", &message))).into_response())
+    )))
 }
 
-fn check_origin(parts: &Parts, state: &AppState, session: Option<&Session>) -> Result<(), Response> {
-    let refused = |text: &str| Err(ServiceError::Forbidden(text.to_owned()).into_response());
+fn check_origin(parts: &Parts, state: &AppState, session: Option<&Session>) -> Result<(), ServiceError> {
+    let refused = |text: &str| Err(ServiceError::Forbidden(text.to_owned()));
     if let Some(origin) = parts.headers.get(header::ORIGIN) {
         return match origin.to_str() {
             Ok(origin) if state.config.is_our_origin(origin) => Ok(()),

@@ -1,1 +1,232 @@
+use std::net::SocketAddr;
 
+use axum::{
+    body::{Body, to_bytes},
+    extract::ConnectInfo,
+    http::{Method, Request, Response, StatusCode, header},
+};
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+use super::*;
+use crate::testing::{PASSWORD, TestServer};
+
+struct Browser<'a> {
+    server: &'a TestServer,
+    cookie: Option<String>,
+    csrf: String,
+}
+
+impl<'a> Browser<'a> {
+    fn new(server: &'a TestServer) -> Self {
+        Self { server, cookie: None, csrf: String::new() }
+    }
+
+    async fn signed_in(server: &'a TestServer, login: &str) -> Self {
+        let mut it = Self::new(server);
+        let body = json!({"login": login, "password": PASSWORD});
+        let response = it.post("/web/login", &body).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        let cookie = response.headers()[header::SET_COOKIE].to_str().unwrap().to_owned();
+        assert!(cookie.contains("Secure; HttpOnly; SameSite=Lax"), "{cookie}");
+        it.cookie = cookie.split(';').next().map(str::to_owned);
+        it.csrf = read(response).await["csrf"].as_str().unwrap().to_owned();
+        it
+    }
+
+    fn origin(&self) -> &str {
+        &self.server.state.config.public_url
+    }
+
+    fn request(&self, method: Method, path: &str) -> axum::http::request::Builder {
+        let peer: SocketAddr = "127.0.0.1:5".parse().unwrap();
+        let host = self.origin().trim_start_matches("https://").to_owned();
+        let mut request =
+            Request::builder().method(method).uri(path).header(header::HOST, host).extension(ConnectInfo(peer));
+        if let Some(cookie) = &self.cookie {
+            request = request.header(header::COOKIE, cookie);
+        }
+        request
+    }
+
+    async fn send(&self, request: Request<Body>) -> Response<Body> {
+        self.server.router.clone().oneshot(request).await.unwrap()
+    }
+
+    async fn get(&self, path: &str) -> Response<Body> {
+        self.send(self.request(Method::GET, path).body(Body::empty()).unwrap()).await
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> Response<Body> {
+        let request = self
+            .request(Method::POST, path)
+            .header(header::ORIGIN, self.origin())
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Body::from(body.to_string()));
+        self.send(request.unwrap()).await
+    }
+}
+
+async fn read(response: Response<Body>) -> Value {
+    serde_json::from_slice(&to_bytes(response.into_body(), 1 << 20).await.unwrap()).unwrap()
+}
+
+fn example(path: &str) -> String {
+    path.replace("{box}", &"a".repeat(26)).replace("{id}", "command-1")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_route_of_the_table_does_anything_without_what_its_row_asks_for() {
+    let server = TestServer::start().await;
+    let (nobody, cashier) = (Browser::new(&server), Browser::signed_in(&server, "cashier").await);
+    for route in ROUTES {
+        let path = example(route.path);
+        let ask = async |browser: &Browser<'_>| match route.method {
+            Method::GET => browser.get(&path).await.status(),
+            _ => browser.post(&path, &json!({})).await.status(),
+        };
+        let status = ask(&nobody).await;
+        match route.capability {
+            Capability::User | Capability::Admin => assert_eq!(status, StatusCode::UNAUTHORIZED, "{path}"),
+            Capability::Public => assert_eq!(status, StatusCode::OK, "{path}"),
+            Capability::Password | Capability::Enrolment => {
+                assert!(status.is_client_error(), "{path}: {status}");
+            }
+        }
+        if route.capability == Capability::Admin {
+            assert_eq!(ask(&cashier).await, StatusCode::FORBIDDEN, "{path}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_changes_something_must_come_from_our_pages_or_carry_the_token() {
+    let server = TestServer::start().await;
+    let admin = Browser::signed_in(&server, "admin").await;
+    for route in ROUTES.iter().filter(|r| r.method != Method::GET && r.capability != Capability::Enrolment) {
+        let path = example(route.path);
+        let post = |headers: &[(&str, &str)]| {
+            let mut request = admin.request(Method::POST, &path).header(header::CONTENT_TYPE, "application/json");
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            request.body(Body::from("[]")).unwrap()
+        };
+        for bad in [
+            &[("origin", "https://evil.example")][..],
+            &[("origin", "null")],
+            &[("origin", "http://localhost")],
+            &[("sec-fetch-site", "cross-site")],
+            &[("x-csrf-token", "guessed")],
+            &[],
+        ] {
+            let status = admin.send(post(bad)).await.status();
+            assert_eq!(status, StatusCode::FORBIDDEN, "{path} {bad:?}");
+        }
+        if route.path != "/web/logout" {
+            let status = admin.send(post(&[("x-csrf-token", &admin.csrf)])).await.status();
+            assert_ne!(status, StatusCode::FORBIDDEN, "{path} with its token");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_another_name_cannot_reach_us() {
+    let server = TestServer::start().await;
+    let admin = Browser::signed_in(&server, "admin").await;
+    for host in ["evil.example", "localhost", "localhost:1", ""] {
+        let request = admin.request(Method::GET, "/till/config").body(Body::empty()).unwrap();
+        let (mut parts, body) = request.into_parts();
+        parts.headers.insert(header::HOST, host.parse().unwrap());
+        let response = admin.send(Request::from_parts(parts, body)).await;
+        assert_eq!(response.status(), StatusCode::MISDIRECTED_REQUEST, "{host:?}");
+    }
+    let response = admin.get("/till/config").await;
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(response.headers()[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
+    assert!(response.headers()[header::CONTENT_SECURITY_POLICY].to_str().unwrap().contains("default-src 'none'"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn guessing_passwords_gets_slower_and_slower() {
+    let server = TestServer::start().await;
+    let nobody = Browser::new(&server);
+    let mut seen = vec![];
+    for _ in 0..7 {
+        let body = json!({"login": "admin", "password": "guess"});
+        seen.push(nobody.post("/web/login", &body).await.status().as_u16());
+    }
+    assert_eq!(seen, [403, 403, 403, 403, 403, 429, 429]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn signing_out_ends_the_session() {
+    let server = TestServer::start().await;
+    let it = Browser::signed_in(&server, "cashier").await;
+    let told = read(it.get("/web/session").await).await;
+    assert_eq!((told["login"].as_str(), told["role"].as_str()), (Some("cashier"), Some("user")));
+    assert_eq!(it.post("/web/logout", &json!({})).await.status(), StatusCode::NO_CONTENT);
+    assert_eq!(it.get("/web/session").await.status(), StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_are_a_page_to_people_and_json_to_programs() {
+    let server = TestServer::start().await;
+    let it = Browser::signed_in(&server, "cashier").await;
+    let response = it.get("/iot/events?after=0").await;
+    assert_eq!(response.headers()[header::CONTENT_TYPE], "application/json");
+    assert_eq!(read(response).await, json!([]));
+    let request = it.request(Method::GET, "/iot/events").header(header::ACCEPT, "text/html").body(Body::empty());
+    let response = it.send(request.unwrap()).await;
+    assert!(response.headers()[header::CONTENT_TYPE].to_str().unwrap().starts_with("text/html"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sale_is_printed_with_the_prices_of_the_database() {
+    let server = TestServer::start().await;
+    let it = server.paired_box("Shop").await;
+    let browser = Browser::signed_in(&server, "cashier").await;
+    let config = read(browser.get("/till/config").await).await;
+    let product = |weighed: bool| {
+        config["products"].as_array().unwrap().iter().find(|p| p["to_weight"] == weighed).unwrap().clone()
+    };
+    let (piece, loose) = (product(false), product(true));
+    let sale = json!({
+        "command_id": "command-1", "box": it.box_id, "device": "printer-1", "cash": true,
+        "lines": [{"product_id": piece["id"], "qty": "2"}, {"product_id": loose["id"], "weight": "0.500"}],
+    });
+    let printed = browser.post("/till/print", &sale).await;
+    assert_eq!(printed.status(), StatusCode::ACCEPTED);
+    let price = |p: &Value| p["list_price"].as_str().unwrap().parse::<rust_decimal::Decimal>().unwrap();
+    let total = price(&piece) * rust_decimal::Decimal::TWO + price(&loose) / rust_decimal::Decimal::TWO;
+    assert_eq!(read(printed).await["total"].as_str().unwrap().parse(), Ok(total.round_dp(2)));
+    // The same sale again is the same command.
+    assert_eq!(browser.post("/till/print", &sale).await.status(), StatusCode::ACCEPTED);
+    assert_eq!(server.count("iot.command").await, 1);
+    let wrong = json!({"command_id": "command-2", "box": it.box_id, "device": "printer-1",
+                       "lines": [{"product_id": loose["id"], "qty": "1"}]});
+    assert_eq!(browser.post("/till/print", &wrong).await.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    let status = read(browser.get("/till/command/command-1").await).await;
+    assert_eq!((status["state"].as_str(), status["do"].as_str()), (Some("waiting"), Some("print")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_till_grant_is_signed_for_the_pages_own_origin() {
+    use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
+    let server = TestServer::start().await;
+    let it = server.paired_box("Shop").await;
+    let browser = Browser::signed_in(&server, "cashier").await;
+    let mut point = [1u8; 65];
+    point[0] = 4;
+    let key = data_encoding::BASE64.encode(&point);
+    let signed: link_protocol::local::SignedGrant =
+        serde_json::from_value(read(browser.post("/till/grant", &json!({"box": it.box_id, "key": key})).await).await)
+            .unwrap();
+    let grant: link_protocol::local::TillGrant = serde_json::from_str(&signed.grant).unwrap();
+    assert_eq!((grant.origin.as_str(), &grant.key, &grant.box_id), (browser.origin(), &key, &it.box_id));
+    let public = data_encoding::BASE64.decode(it.grant.unwrap().grant_key.as_bytes()).unwrap();
+    let signature = data_encoding::BASE64.decode(signed.signature.as_bytes()).unwrap();
+    UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, public).verify(signed.grant.as_bytes(), &signature).unwrap();
+    let bad = browser.post("/till/grant", &json!({"box": it.box_id, "key": "AAAA"})).await;
+    assert_eq!(bad.status(), StatusCode::UNPROCESSABLE_ENTITY);
+}

@@ -1,0 +1,148 @@
+use link_protocol::{
+    document::Document,
+    outcome::{PrintCertainty, Value},
+    up::CommandResult,
+};
+use rmqtt_codec::v5::Packet;
+
+use super::*;
+use crate::{
+    hub::tests::publish,
+    testing::{TestBox, TestServer, TestWire},
+};
+
+fn print(title: &str) -> CommandBody {
+    CommandBody::Print { document: Document { title: title.into(), blocks: vec![], cut: true, open_drawer: false } }
+}
+
+fn id(text: &str) -> Option<CommandId> {
+    Some(text.parse().unwrap())
+}
+
+async fn issue(
+    server: &TestServer,
+    it: &TestBox,
+    body: CommandBody,
+    ttl_ms: u64,
+    name: &str,
+) -> Result<CommandId, ServiceError> {
+    let device: DeviceId = "printer-1".parse().unwrap();
+    server
+        .state
+        .commands
+        .issue(server.cashier, &it.box_id, &device, body, Duration::from_millis(ttl_ms), id(name))
+        .await
+}
+
+async fn received(wire: &mut TestWire, it: &TestBox) -> Command {
+    loop {
+        match wire.next().await {
+            Some(Packet::Publish(p)) if *p.topic == *it.topic("down/commands") => {
+                assert!(p.properties.unwrap().message_expiry_interval.is_some());
+                return serde_json::from_slice(&p.payload).unwrap();
+            }
+            Some(_) => {}
+            None => panic!("the connection ended"),
+        }
+    }
+}
+
+async fn answer(wire: &mut TestWire, it: &TestBox, packet: u16, id: &CommandId, outcome: Outcome) {
+    let result = CommandResult { v: 1, id: id.clone(), outcome };
+    wire.send(publish(&it.topic("up/results"), packet, serde_json::to_vec(&result).unwrap())).await;
+}
+
+fn printed() -> Outcome {
+    Outcome::Done { value: Value::Print { certainty: PrintCertainty::Printed } }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_goes_to_the_box_and_its_outcome_comes_back() {
+    let server = TestServer::start().await;
+    let it = server.paired_box("Shop").await;
+    let (mut wire, _) = it.session(server.address).await;
+    let id = issue(&server, &it, print("Receipt"), 20_000, "command-1").await.unwrap();
+    let command = received(&mut wire, &it).await;
+    assert_eq!((command.id.clone(), command.ttl_ms), (id.clone(), 20_000));
+    let status = server.state.commands.outcome(server.cashier, &id).await.unwrap();
+    assert_eq!((status.state, status.title.as_str()), (CommandState::Sent, "Receipt"));
+    let waiting = tokio::spawn({
+        let (commands, uid, id) = (server.state.commands.clone(), server.cashier, id.clone());
+        async move { commands.wait(uid, &id, Duration::from_secs(20)).await }
+    });
+    answer(&mut wire, &it, 1, &id, printed()).await;
+    let status = waiting.await.unwrap().unwrap();
+    assert_eq!((status.state, status.outcome), (CommandState::Done, Some(printed())));
+    // A result that comes again, or another one, changes nothing.
+    answer(&mut wire, &it, 2, &id, Outcome::Unknown { message: "?".into() }).await;
+    let Some(Packet::PublishAck(_)) = wire.next().await else { panic!() };
+    assert_eq!(server.state.commands.outcome(server.cashier, &id).await.unwrap().state, CommandState::Done);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_wish_again_is_the_same_command_and_another_wish_is_refused() {
+    let server = TestServer::start().await;
+    let it = server.paired_box("Shop").await;
+    let (mut wire, _) = it.session(server.address).await;
+    let first = issue(&server, &it, print("A"), 20_000, "command-1").await.unwrap();
+    assert_eq!(issue(&server, &it, print("A"), 20_000, "command-1").await.unwrap(), first);
+    let other = issue(&server, &it, print("B"), 20_000, "command-1").await.unwrap_err();
+    assert!(matches!(other, ServiceError::Conflict(_)), "{other}");
+    issue(&server, &it, CommandBody::OpenDrawer, 20_000, "command-2").await.unwrap();
+    assert_eq!(received(&mut wire, &it).await.id, first);
+    assert_eq!(received(&mut wire, &it).await.id.as_str(), "command-2", "the repeat was not sent");
+    assert_eq!(server.count("iot.command").await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_waits_for_its_box_while_it_is_in_time_and_is_handed_over_again() {
+    let server = TestServer::start().await;
+    let it = server.paired_box("Shop").await;
+    let id = issue(&server, &it, print("A"), 60_000, "command-1").await.unwrap();
+    assert_eq!(server.state.commands.outcome(server.admin, &id).await.unwrap().state, CommandState::Waiting);
+    let (mut wire, _) = it.session(server.address).await;
+    assert_eq!(received(&mut wire, &it).await.id, id);
+    drop(wire);
+    let (mut wire, _) = it.session(server.address).await;
+    assert_eq!(received(&mut wire, &it).await.id, id, "no result yet: the box gets it again");
+    answer(&mut wire, &it, 1, &id, printed()).await;
+    let status = server.state.commands.wait(server.admin, &id, Duration::from_secs(20)).await.unwrap();
+    assert_eq!(status.state, CommandState::Done);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn past_its_deadline_a_command_is_rejected_if_nobody_got_it_and_unknown_if_somebody_did() {
+    let server = TestServer::start().await;
+    let (here, away) = (server.paired_box("Here").await, server.paired_box("Away").await);
+    let (mut wire, _) = here.session(server.address).await;
+    let never = issue(&server, &away, print("A"), 200, "command-1").await.unwrap();
+    let lost = issue(&server, &here, print("B"), 200, "command-2").await.unwrap();
+    received(&mut wire, &here).await;
+    drop(wire);
+    let status = server.state.commands.wait(server.admin, &never, Duration::from_secs(20)).await.unwrap();
+    assert!(matches!(status.outcome, Some(Outcome::Rejected { reason: Reason::Expired, .. })), "{status:?}");
+    let status = server.state.commands.wait(server.admin, &lost, Duration::from_secs(20)).await.unwrap();
+    assert!(matches!(status.outcome, Some(Outcome::Unknown { .. })), "{status:?}");
+    // It comes back and knows better.
+    let (mut wire, _) = here.session(server.address).await;
+    let mut bus = server.state.bus.subscribe();
+    answer(&mut wire, &here, 1, &lost, printed()).await;
+    loop {
+        if let BusMessage::Outcome { state, .. } = bus.recv().await.unwrap() {
+            assert_eq!(state, CommandState::Done);
+            return;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unpaired_box_gets_no_commands() {
+    let server = TestServer::start().await;
+    let it = server.paired_box("Shop").await;
+    server.state.boxes.unpair(server.admin, &it.box_id).await.unwrap();
+    let refused = issue(&server, &it, print("A"), 1000, "command-1").await.unwrap_err();
+    assert!(matches!(refused, ServiceError::Conflict(_)), "{refused}");
+    let nowhere = TestBox::new("x");
+    let refused = issue(&server, &nowhere, print("A"), 1000, "command-1").await.unwrap_err();
+    assert!(matches!(refused, ServiceError::NotFound(_)), "{refused}");
+}
