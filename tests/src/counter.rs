@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 use anyhow::{Context, Result};
 use iot_sim::control;
 use link_protocol::{
-    ids::{DeviceId, EventId},
+    ids::{BoxId, DeviceId, EventId},
     local::FromBox,
     up::{Device, DeviceClass, EventBody},
 };
@@ -30,7 +30,7 @@ pub struct Counter {
     pub erp: Erp,
     pub till: BoxSocket,
     pub devices: Vec<Device>,
-    pub box_row: i64,
+    pub box_id: BoxId,
 }
 
 impl Counter {
@@ -44,11 +44,11 @@ impl Counter {
         let erp = shop.administrator().await?;
         let code = shop.code_on_ticket(&mut sim, PRINTER).await?;
         erp.pair_by_code(&code).await?;
-        let box_row = erp.till_config().await?.boxes.first().context("the ERP knows no box")?.id;
+        let box_id = erp.till_config().await?.boxes.first().context("the ERP knows no box")?.box_id.clone();
         let mut till = shop.till(&erp, None).await?;
         let classes = [DeviceClass::Scanner, DeviceClass::Scale, DeviceClass::Printer];
         let devices = shop.ready_devices(&mut till, &classes).await?;
-        Ok(Self { shop, sim, erp, till, devices, box_row })
+        Ok(Self { shop, sim, erp, till, devices, box_id })
     }
 
     pub fn device(&self, class: DeviceClass) -> Result<DeviceId> {

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use futures_util::{SinkExt, StreamExt};
-use link_protocol::{local::SignedGrant, outcome::Outcome};
+use link_protocol::{ids::BoxId, local::SignedGrant, outcome::Outcome};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
@@ -44,9 +44,7 @@ pub struct Product {
 
 #[derive(Debug, Clone, Deserialize)]
 pub struct BoxRow {
-    /// The ERP's record id.
-    pub id: i64,
-    pub box_id: String,
+    pub box_id: BoxId,
     pub name: String,
     #[serde(default)]
     pub online: bool,
@@ -61,9 +59,7 @@ impl Erp {
     }
 
     pub async fn pending(&self) -> Result<Vec<PendingBox>> {
-        let answer: Value = self.http.get_json("/iot/pending").await?;
-        let list = if answer.is_array() { answer } else { answer["pending"].clone() };
-        Ok(serde_json::from_value(list)?)
+        self.http.get_json("/iot/pending").await
     }
 
     /// Waits for the box to ask, then types the code.
@@ -88,8 +84,8 @@ impl Erp {
         self.http.get_json("/till/config").await
     }
 
-    pub async fn grant(&self, box_row: i64, key: &str) -> Result<SignedGrant> {
-        self.http.post_json("/till/grant", &json!({ "box": box_row, "key": key })).await
+    pub async fn grant(&self, box_id: &BoxId, key: &str) -> Result<SignedGrant> {
+        self.http.post_json("/till/grant", &json!({ "box": box_id, "key": key })).await
     }
 
     pub async fn command(&self, body: &Value) -> Result<()> {
@@ -120,16 +116,15 @@ impl Erp {
         let mut all = Vec::new();
         let mut after = after;
         loop {
-            let answer: Value = self.http.get_json(&format!("/iot/events?after={after}&limit=500")).await?;
-            let rows = answer["events"].as_array().cloned().unwrap_or_default();
+            let rows: Vec<Value> = self.http.get_json(&format!("/iot/events.json?after={after}&limit=500")).await?;
             let Some(last) = rows.last() else { return Ok(all) };
             after = last["id"].as_i64().context("an event without id")?;
             all.extend(rows);
         }
     }
 
-    pub async fn unpair(&self, box_row: i64) -> Result<()> {
-        self.http.post(&format!("/iot/box/{box_row}/unpair"), &json!({})).await?.ok()?;
+    pub async fn unpair(&self, box_id: &BoxId) -> Result<()> {
+        self.http.post(&format!("/iot/box/{box_id}/unpair"), &json!({})).await?.ok()?;
         Ok(())
     }
 

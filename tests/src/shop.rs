@@ -196,9 +196,9 @@ impl Shop {
     /// A till at the box with rights for everything, as `/till` opens it.
     pub async fn till(&self, erp: &Erp, cursor: Option<EventId>) -> Result<BoxSocket> {
         let config = erp.till_config().await?;
-        let row = config.boxes.first().context("the ERP knows no box")?.id;
+        let box_id = &config.boxes.first().context("the ERP knows no box")?.box_id;
         let key = TillKey::new()?;
-        let grant = erp.grant(row, &key.public()).await?;
+        let grant = erp.grant(box_id, &key.public()).await?;
         let origin = erp.http.url();
         let mut http = self.box_http()?;
         http.origin = Some(origin.clone());

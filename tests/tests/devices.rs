@@ -22,7 +22,7 @@ async fn print_one(counter: &Counter, id: &str) -> Result<()> {
     let printer = counter.device(DeviceClass::Printer)?;
     let product = counter.erp.till_config().await?.products[0].id;
     let lines = json!([{ "product_id": product, "qty": 1 }]);
-    let body = json!({ "command_id": id, "box": counter.box_row, "device": printer, "lines": lines, "cash": false });
+    let body = json!({ "command_id": id, "box": counter.box_id, "device": printer, "lines": lines, "cash": false });
     counter.erp.print(&body).await
 }
 
@@ -58,7 +58,7 @@ async fn a_silent_scale_says_so_and_a_weight_is_refused_in_time() {
     assert!(!message.is_empty(), "a silent scale says what to do");
     let scale = counter.device(DeviceClass::Scale).unwrap();
     let id = format!("weigh-{}", monotonic_us());
-    let body = json!({ "command_id": id, "box": counter.box_row, "device": scale, "do": "read_weight", "ttl_ms": 1500 });
+    let body = json!({ "command_id": id, "box": counter.box_id, "device": scale, "do": "read_weight", "ttl_ms": 1500 });
     counter.erp.command(&body).await.unwrap();
     let outcome = counter.erp.outcome(&id, PATIENCE).await.unwrap();
     assert!(matches!(outcome, Outcome::Rejected { .. }), "{outcome:?}");

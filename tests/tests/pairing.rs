@@ -96,7 +96,7 @@ async fn unpairing_in_the_erp_cuts_the_session_and_keeps_unsent_events() {
     counter.shop.iot_box.take().unwrap().stop().await.unwrap();
     counter.shop.start_erp().await.unwrap();
     counter.sign_in_again().await.unwrap();
-    counter.erp.unpair(counter.box_row).await.unwrap();
+    counter.erp.unpair(&counter.box_id).await.unwrap();
     counter.shop.start_box().await.unwrap();
     let shop = &counter.shop;
     until("the box to learn that it was unpaired", PATIENCE, || async { Ok((!hello(shop).await.paired).then_some(())) })

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use iot_sim::control;
 use link_protocol::{
-    ids::DeviceId,
+    ids::{BoxId, DeviceId},
     local::FromBox,
     outcome::{Outcome, PrintCertainty, Value as OutcomeValue},
     up::{Device, DeviceClass, EventBody},
@@ -97,7 +97,7 @@ struct Cast {
     bus: Bus,
     till: BoxSocket,
     sim: control::Client,
-    box_row: i64,
+    box_id: BoxId,
     devices: Vec<Device>,
     products: Vec<Product>,
 }
@@ -143,20 +143,20 @@ async fn pair(shop: &Shop, story: &Story) -> Result<Cast> {
     story.step("the code is typed at IoT > Connect, box and ERP trust each other", ms_since(began));
 
     let began = monotonic_us();
-    let (config, box_row) = online_box(&erp).await?;
+    let (config, box_id) = online_box(&erp).await?;
     let bus = erp.listen().await?;
     let mut till = shop.till(&erp, None).await?;
     let classes = [DeviceClass::Scanner, DeviceClass::Scale, DeviceClass::Printer];
     let devices = shop.ready_devices(&mut till, &classes).await?;
     story.step(&format!("a till opens; {} devices are ready", devices.len()), ms_since(began));
-    Ok(Cast { erp, bus, till, sim, box_row, devices, products: config.products })
+    Ok(Cast { erp, bus, till, sim, box_id, devices, products: config.products })
 }
 
-async fn online_box(erp: &Erp) -> Result<(system_tests::erp::TillConfig, i64)> {
+async fn online_box(erp: &Erp) -> Result<(system_tests::erp::TillConfig, BoxId)> {
     let limit = Duration::from_secs(10);
     system_tests::programs::until("the box online in the ERP", limit, || async {
         let config = erp.till_config().await?;
-        let row = config.boxes.iter().find(|b| b.online).map(|b| b.id);
+        let row = config.boxes.iter().find(|b| b.online).map(|b| b.box_id.clone());
         Ok(row.map(|id| (config, id)))
     })
     .await
@@ -204,7 +204,7 @@ async fn weigh(story: &Story, cast: &mut Cast, product: &Product) -> Result<Stri
     cast.sim.put(SCALE, "0.734").await?;
     let scale = cast.device(DeviceClass::Scale)?;
     let id = format!("demo-weigh-{put}");
-    let command = json!({ "command_id": id, "box": cast.box_row, "device": scale, "do": "read_weight", "ttl_ms": 10_000 });
+    let command = json!({ "command_id": id, "box": cast.box_id, "device": scale, "do": "read_weight", "ttl_ms": 10_000 });
     cast.erp.command(&command).await?;
     let outcome = cast.erp.outcome(&id, Duration::from_secs(15)).await?;
     let Outcome::Done { value: OutcomeValue::Weight(weight) } = outcome else {
@@ -220,7 +220,7 @@ async fn print(shop: &Shop, story: &Story, cast: &mut Cast, lines: &[Value]) -> 
     let began = monotonic_us();
     let id = format!("demo-sale-{began}");
     let printer = cast.device(DeviceClass::Printer)?;
-    let sale = json!({ "command_id": id, "box": cast.box_row, "device": printer, "lines": lines, "cash": true });
+    let sale = json!({ "command_id": id, "box": cast.box_id, "device": printer, "lines": lines, "cash": true });
     cast.erp.print(&sale).await?;
     // The same sale again, as an impatient finger sends it: nothing more may be printed.
     cast.erp.print(&sale).await?;
