@@ -92,3 +92,18 @@ test("grams become kilograms digit by digit, and other units are refused", () =>
   assert.equal(sales.kilograms({ weight: "0.734", unit: "kg" }), "0.734");
   assert.equal(sales.kilograms({ weight: "1.5", unit: "lb" }), null);
 });
+
+test("only what comes just after a connection is back can be late, and a wrong clock is not lateness", () => {
+  const minute = 60000;
+  const now = 1_800_000_000_000;
+  const years = 9 * 365 * 24 * 60 * minute;
+  const late = (at, skew, back) => sales.lateness(at, now, skew, back).late;
+  assert.equal(late(now - 50, null, true), false);
+  assert.equal(late(now - 5 * minute, null, true), true);
+  assert.equal(late(now - 5 * minute, null, false), false, "a clock five minutes behind, heard as it happens");
+  assert.equal(sales.lateness(now - 5 * minute, now, null, false).skew, 5 * minute);
+  assert.equal(late(now - 5 * minute, 5 * minute, true), false, "and known from then on");
+  assert.equal(late(now - years, null, true), false, "nine years behind is wrong, not late");
+  assert.equal(late(now - years - 9 * minute, years, true), true);
+  assert.equal(late(undefined, 0, true), false);
+});

@@ -1,5 +1,5 @@
 // Connect: the list of waiting boxes, the code, the token.
-import { $, $$, Refused, notice, refresh, request } from "./dom.js";
+import { $, $$, Refused, notice, refresh, request, sentence } from "./dom.js";
 import { waited } from "./time.js";
 import * as bus from "./bus.js";
 
@@ -80,8 +80,7 @@ function ready() {
       $("[data-paired-link]").href = box.box_id ? `/iot/boxes/${box.box_id}` : "/iot/boxes";
       paired.focus();
     } catch (problem) {
-      const words = problem.message.charAt(0).toUpperCase() + problem.message.slice(1);
-      fail(/[.!?]$/.test(words) ? words : `${words}.`, problem instanceof Refused && problem.status < 500 ? "bad" : "warn");
+      fail(sentence(problem.message), problem instanceof Refused && problem.status < 500 ? "bad" : "warn");
       update();
     } finally {
       asking = false;
@@ -114,7 +113,7 @@ function ready() {
       status.textContent = "Made. It is shown only now and connects one box within the hour.";
       copy.focus();
     } catch (problem) {
-      $("[data-token-error]").replaceChildren(notice("bad", problem.message));
+      $("[data-token-error]").replaceChildren(notice("bad", sentence(problem.message)));
     }
     make.disabled = false;
   });

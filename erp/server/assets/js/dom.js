@@ -33,6 +33,13 @@ export function notice(tone, words) {
   return h("div", { class: `notice ${tone}` }, icon(tone === "ok" ? "check" : tone === "info" ? "info" : "alert"), h("div", {}, h("p", {}, words)));
 }
 
+/** Messages of programs are clauses ("the printer is out of paper"); on a page they stand alone. */
+export function sentence(words) {
+  if (!words) return "";
+  const text = words.charAt(0).toUpperCase() + words.slice(1);
+  return /[.!?…]$/.test(text) ? text : `${text}.`;
+}
+
 /** What the server refused, with its own words. */
 export class Refused extends Error {
   constructor(status, body) {

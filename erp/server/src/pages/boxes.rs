@@ -133,6 +133,6 @@ fn card(b: &BoxRow) -> BoxView {
         outbox_full: b.outbox_full,
         certificate_ends: b.certificate_not_after,
         certificate_worry: b.certificate_not_after.is_some_and(|at| at < soon),
-        message: b.message.clone(),
+        message: if b.message.is_empty() { String::new() } else { sentence(&b.message) },
     }
 }

@@ -6,7 +6,7 @@ use link_protocol::up::{Connection, DeviceClass, DeviceStatus};
 use serde::{Deserialize, de::value::StrDeserializer};
 
 use super::{
-    frame::{Page, PageError, Part, company, who},
+    frame::{Page, PageError, Part, company, sentence, who},
     view::devices::{self, Devices},
 };
 use crate::{
@@ -42,7 +42,7 @@ pub(super) fn row(b: &BoxRow, d: &DeviceRow) -> devices::DeviceRow {
         driver: d.driver.clone(),
         model,
         status: word(&d.status).unwrap_or(DeviceStatus::Offline),
-        message: d.message.clone(),
+        message: if d.message.is_empty() { String::new() } else { sentence(&d.message) },
     }
 }
 

@@ -3,9 +3,7 @@
 import { Refused, Unreachable, request } from "../dom.js";
 import * as bus from "../bus.js";
 import { Direct } from "./direct.js";
-
-/** Scans made while the till could not hear are added by themselves only if it was away this long at most. */
-export const LATE_MS = 120000;
+import { lateness } from "./sale.js";
 
 export class Link extends EventTarget {
   /** `seen`: which events were counted already. */
@@ -19,10 +17,11 @@ export class Link extends EventTarget {
     this.server = "connecting";
     this.serverRtt = null;
     this.boxRtt = null;
-    this.deafSince = null;
-    this.replayTo = null;
+    /** How far the box's clock is behind ours, ms. */
+    this.skew = null;
+    this.backUntil = 0;
     this.direct = new Direct({
-      up: (ready, renewed) => this.up(ready, renewed),
+      up: (ready) => this.up(ready),
       down: () => this.changed(),
       frame: (frame) => this.frame(frame),
       rtt: (ms) => {
@@ -34,6 +33,7 @@ export class Link extends EventTarget {
     bus.onState((state, missed) => {
       this.server = state;
       if (state === "on") this.pingServer();
+      if (state === "on") this.back();
       if (state === "on" && missed) this.catchUp();
       this.changed();
     });
@@ -47,8 +47,17 @@ export class Link extends EventTarget {
     this.online = row.online;
     this.urls = row.urls;
     this.boxRtt = null;
+    this.skew = null;
     this.devices = new Map(row.devices.map((d) => [d.identifier, d]));
     this.direct.start(row.box_id, row.urls, () => this.seen.cursor(row.box_id));
+    this.changed();
+  }
+
+  /** What the server says of the box after messages were missed. */
+  renew(row) {
+    if (row.online && !this.online) this.back();
+    this.online = row.online;
+    if (!this.direct.up) this.devices = new Map(row.devices.map((d) => [d.identifier, d]));
     this.changed();
   }
 
@@ -61,21 +70,19 @@ export class Link extends EventTarget {
     return { way: "none", ms: null, why: this.server === "on" ? "the box is offline" : "the server does not answer" };
   }
 
+  /** A connection is back: for a while there may come what happened before. */
+  back() {
+    this.backUntil = Date.now() + 15000;
+  }
+
   changed() {
-    const deaf = this.path.way === "none" && this.box !== null;
-    if (deaf && this.deafSince === null) this.deafSince = Date.now();
-    if (!deaf && this.deafSince !== null) {
-      this.lateFrom = this.deafSince;
-      this.deafSince = null;
-    }
     this.dispatchEvent(new CustomEvent("path"));
   }
 
-  up(ready, renewed) {
-    const gap = this.deafSince === null ? 0 : Date.now() - this.deafSince;
+  up(ready) {
+    this.back();
     // Without a cursor nothing was replayed: what the box stored before now is not this till's to sell.
     if (ready.cursor && !this.seen.cursor(this.box)) this.seen.first(this.box, ready.cursor);
-    if (!renewed) this.replayTo = gap > LATE_MS ? ready.cursor : null;
     this.states(ready.devices);
     this.changed();
   }
@@ -98,6 +105,7 @@ export class Link extends EventTarget {
     if (m.msg === "live" && !this.direct.up) this.live(m.live);
     if (m.msg === "device" && !this.direct.up) this.state(m.device);
     if (m.msg === "box") {
+      if (m.row.online && !this.online) this.back();
       this.online = m.row.online;
       if (!this.direct.up && m.row.devices) for (const d of m.row.devices) this.devices.set(d.identifier, d);
       this.dispatchEvent(new CustomEvent("box", { detail: m.row }));
@@ -105,10 +113,12 @@ export class Link extends EventTarget {
     }
   }
 
-  event(event, late = false) {
+  event(event) {
     if (!this.seen.first(this.box, event)) return;
-    const replayed = this.replayTo && event.epoch === this.replayTo.epoch && event.seq <= this.replayTo.seq;
-    this.dispatchEvent(new CustomEvent("event", { detail: { ...event, late: late || Boolean(replayed) } }));
+    const { late, skew } = lateness(event.at_ms, Date.now(), this.skew, Date.now() < this.backUntil);
+    this.skew = skew;
+    if (late) this.back();
+    this.dispatchEvent(new CustomEvent("event", { detail: { ...event, late } }));
   }
 
   live(live) {
@@ -135,11 +145,12 @@ export class Link extends EventTarget {
   async catchUp() {
     const cursor = this.box && this.seen.cursor(this.box);
     if (!cursor || this.direct.up) return;
-    const late = this.lateFrom && Date.now() - this.lateFrom > LATE_MS;
     try {
       const rows = (await request("GET", "/iot/events")).filter((r) => r.box === this.box && r.epoch === cursor.epoch && r.seq > cursor.seq);
       rows.sort((a, b) => a.seq - b.seq);
-      for (const row of rows) this.event({ epoch: row.epoch, seq: row.seq, device: row.device, type: row.type, data: row.data }, late);
+      for (const row of rows) {
+        this.event({ epoch: row.epoch, seq: row.seq, device: row.device, at_ms: Date.parse(row.at), type: row.type, data: row.data });
+      }
     } catch {
       // The next reconnection asks again.
     }

@@ -1,5 +1,5 @@
 // The till: products at the left, the sale at the right, and a box with its devices behind.
-import { $, $$, Unreachable, request } from "../dom.js";
+import { $, $$, Unreachable, request, sentence } from "../dom.js";
 import * as bus from "../bus.js";
 import * as alerts from "./alerts.js";
 import { Lines } from "./lines.js";
@@ -175,7 +175,7 @@ let lateCodes = [];
 function late(code) {
   lateCodes.push(code);
   const n = lateCodes.length;
-  alerts.show("late", "warn", `${n} ${n === 1 ? "scan was" : "scans were"} made while this till was cut off. Not added.`, {
+  alerts.show("late", "warn", `${n} ${n === 1 ? "scan comes" : "scans come"} minutes late. Not added.`, {
     actions: [
       {
         words: "Add them",
@@ -231,6 +231,7 @@ link.addEventListener("path", () => {
 });
 
 let deafTimer = 0;
+let deafSaid = "";
 let troubleSaid = "";
 function place() {
   const box = boxes.find((b) => b.box_id === setup.box);
@@ -240,7 +241,7 @@ function place() {
   const trouble = [setup.printer, setup.scale].map((id) => id && link.devices.get(id)).find((d) => d && !["ready", "warning", "connecting"].includes(d.status));
   button.classList.toggle("warn", Boolean(trouble) || !box);
   if (trouble && link.path.way !== "none") {
-    const words = `${trouble.name}: ${trouble.message || trouble.status}`;
+    const words = `${trouble.name}: ${sentence(trouble.message || trouble.status)}`;
     // Said once: a notice that was put away stays away until there is another thing to say.
     if (troubleSaid !== words) alerts.show("device", "warn", words);
     troubleSaid = words;
@@ -249,16 +250,20 @@ function place() {
     troubleSaid = "";
   }
   // A blink is not worth a notice.
-  if (link.path.way === "none" && configured && setup.box) {
-    deafTimer ||= setTimeout(() => {
-      const why = link.path.why;
-      alerts.show("deaf", "bad", `This till hears nothing: ${why}. Items can be touched; scans and prints wait.`, { firm: true });
-    }, 2500);
-  } else {
+  const deaf = link.path.way === "none" && configured && setup.box;
+  if (deaf && deafSaid && deafSaid !== link.path.why) sayDeaf();
+  else if (deaf) deafTimer ||= setTimeout(sayDeaf, 2500);
+  else {
     clearTimeout(deafTimer);
     deafTimer = 0;
+    deafSaid = "";
     alerts.hide("deaf");
   }
+}
+
+function sayDeaf() {
+  deafSaid = link.path.why;
+  alerts.show("deaf", "bad", `This till hears nothing: ${deafSaid}. Items can be touched; scans and prints wait.`, { firm: true });
 }
 
 function useBox() {
@@ -274,7 +279,7 @@ async function configure() {
     config = await request("GET", "/till/config");
   } catch (error) {
     if (error.status === 401) return;
-    alerts.show("config", "bad", error instanceof Unreachable ? "The server does not answer; the products cannot be loaded. Trying again…" : error.message, { firm: true });
+    alerts.show("config", "bad", error instanceof Unreachable ? "The server does not answer; the products cannot be loaded. Trying again…" : sentence(error.message), { firm: true });
     setTimeout(configure, 3000);
     return;
   }
@@ -305,6 +310,20 @@ async function configure() {
   }
 }
 
+/** Messages were missed: what the server says now of the boxes. */
+async function renewBoxes() {
+  try {
+    const config = await request("GET", "/till/config");
+    boxes = config.boxes.filter((b) => b.state !== "unpaired");
+    products.set(config.products);
+    const box = boxes.find((b) => b.box_id === setup.box);
+    if (box) link.renew(box);
+  } catch {
+    // The next reconnection asks again.
+  }
+}
+bus.onState((state, missed) => state === "on" && missed && configured && renewBoxes());
+
 $("[data-pay]").addEventListener("click", () => pay.begin());
 $("[data-clear]").addEventListener("click", () => {
   const kept = sale;
@@ -332,7 +351,7 @@ $("[data-drawer]").addEventListener("click", async (e) => {
   const outcome = await link.command(setup.printer, { do: "open_drawer" }, 5000);
   button.removeAttribute("aria-busy");
   const tone = { done: "ok", rejected: "bad", unknown: "warn" }[outcome.outcome];
-  alerts.show("drawer", tone, `Drawer: ${[outcome.outcome, outcome.reason].filter(Boolean).join(" · ")}${outcome.message ? `: ${outcome.message}` : ""}`);
+  alerts.show("drawer", tone, `Drawer: ${[outcome.outcome, outcome.reason].filter(Boolean).join(" · ")}${outcome.message ? `: ${sentence(outcome.message)}` : ""}`);
   if (outcome.outcome === "done") setTimeout(() => alerts.hide("drawer"), 4000);
 });
 

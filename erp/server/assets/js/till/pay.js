@@ -1,5 +1,5 @@
 // Paying: cash, the print, and its outcome in its exact word.
-import { $, h, icon, notice, Refused } from "../dom.js";
+import { $, h, icon, notice, Refused, sentence } from "../dom.js";
 import * as sales from "./sale.js";
 import { cents, plain, quickCash } from "./money.js";
 
@@ -9,9 +9,6 @@ const CERTAINTY = {
   printed: "The printer says that the receipt is on paper.",
 };
 const REMEDY = {
-  paper_out: "Put in paper, then print.",
-  cover_open: "Close the printer's cover, then print.",
-  offline: "Switch the printer on and check its cable, then print.",
   expired: "The printer was not free in time. Nothing was printed.",
   busy: "Too much waits for this printer. Try again in a moment.",
   no_device: "Choose another printer at the top of the screen.",
@@ -170,8 +167,8 @@ export class Pay {
     const words = {
       running: pay.problem,
       done: CERTAINTY[value] ?? "",
-      rejected: outcome?.message,
-      unknown: outcome?.message,
+      rejected: sentence(outcome?.message),
+      unknown: sentence(outcome?.message),
     }[pay.state];
     const moved = pay.charged && cents(pay.charged) !== BigInt(pay.total);
     const parts = [

@@ -112,3 +112,21 @@ export function kilograms({ weight, unit }) {
   const digits = whole.padStart(4, "0");
   return `${negative ? "-" : ""}${digits.slice(0, -3)}.${digits.slice(-3)}${fraction}`;
 }
+
+/** Scans that are told later than this wait for a person's word: the customer may be gone. */
+export const LATE_MS = 120000;
+const DAY_MS = 86400000;
+
+/**
+ * Whether an event comes so late that it cannot belong to the sale at hand. Only what arrives just after a connection
+ * came back can be late (`back`); what comes later comes as it happens, and tells how far the box's clock is off
+ * (`skew`, ms, null while unknown): it may be wrong by years.
+ */
+export function lateness(at, now, skew, back) {
+  const delay = now - at;
+  if (!Number.isFinite(delay)) return { late: false, skew };
+  if (!back) return { late: false, skew: delay };
+  // Nothing is known yet: a clock that is a day off is wrong, a smaller difference is taken for lateness.
+  const known = skew ?? (Math.abs(delay) < DAY_MS ? 0 : delay);
+  return { late: delay - known > LATE_MS, skew };
+}

@@ -1,5 +1,5 @@
 // The scale panel: what the scale shows now, and the weight that is taken.
-import { $, notice } from "../dom.js";
+import { $, notice, sentence } from "../dom.js";
 import { conditionWords } from "../weight.js";
 import { kilograms } from "./sale.js";
 import { lineCents, plain } from "./money.js";
@@ -72,7 +72,7 @@ export class Weigh {
     if (this.product !== product) return;
     const value = outcome.value;
     if (outcome.outcome !== "done" || value?.kind !== "weight") {
-      error.replaceChildren(notice(outcome.outcome === "unknown" ? "warn" : "bad", `${outcome.outcome}${outcome.reason ? ` · ${outcome.reason}` : ""}: ${outcome.message ?? "no weight came"}`));
+      error.replaceChildren(notice(outcome.outcome === "unknown" ? "warn" : "bad", `${[outcome.outcome, outcome.reason].filter(Boolean).join(" · ")}: ${sentence(outcome.message ?? "no weight came")}`));
       return;
     }
     const kg = kilograms(value);
