@@ -41,8 +41,8 @@ const TLS_HANDSHAKE: u8 = 0x16;
 
 #[derive(Debug, thiserror::Error)]
 pub enum PortError {
-    #[error("cannot listen on {address}: {source}; is another program on that port? choose one with --listen")]
-    Listen { address: SocketAddr, source: io::Error },
+    #[error("cannot listen on {address}: {reason}; is another program on that port? choose one with --listen")]
+    Listen { address: SocketAddr, reason: io::Error },
     #[error("the certificate or its key cannot be used: {0}")]
     Tls(#[from] rustls::Error),
     #[error("the box CA cannot be used: {0}")]
@@ -102,7 +102,7 @@ pub struct Port {
 }
 
 pub async fn listen(address: SocketAddr) -> Result<TcpListener, PortError> {
-    TcpListener::bind(address).await.map_err(|source| PortError::Listen { address, source })
+    TcpListener::bind(address).await.map_err(|reason| PortError::Listen { address, reason })
 }
 
 impl Port {

@@ -22,8 +22,8 @@ const FORMAT: u8 = 1;
 
 #[derive(Debug, thiserror::Error)]
 pub enum VaultError {
-    #[error("cannot read or write {path}: {source}; it must belong to the user who runs the server")]
-    File { path: PathBuf, source: io::Error },
+    #[error("cannot read or write {path}: {reason}; it must belong to the user who runs the server")]
+    File { path: PathBuf, reason: io::Error },
     #[error("{path} may be read by others: run chmod 600 {path}")]
     TooOpen { path: PathBuf },
     #[error("{path} is damaged: put it back from your backup; without it the keys in the database stay closed")]
@@ -51,7 +51,7 @@ impl Vault {
     pub fn load_or_create(data: &Path) -> Result<Self, VaultError> {
         let path = data.join(KEY_FILE);
         match Self::load(&path) {
-            Err(VaultError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => Self::create(&path),
+            Err(VaultError::File { reason, .. }) if reason.kind() == io::ErrorKind::NotFound => Self::create(&path),
             other => other,
         }
     }
@@ -60,7 +60,7 @@ impl Vault {
     pub fn load_existing(data: &Path) -> Result<Self, VaultError> {
         let path = data.join(KEY_FILE);
         match Self::load(&path) {
-            Err(VaultError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            Err(VaultError::File { reason, .. }) if reason.kind() == io::ErrorKind::NotFound => {
                 Err(VaultError::Missing { path })
             }
             other => other,
@@ -68,7 +68,7 @@ impl Vault {
     }
 
     fn load(path: &Path) -> Result<Self, VaultError> {
-        let file_error = |source| VaultError::File { path: path.to_owned(), source };
+        let file_error = |reason| VaultError::File { path: path.to_owned(), reason };
         let mode = fs::metadata(path).map_err(file_error)?.permissions().mode();
         if mode & 0o077 != 0 {
             return Err(VaultError::TooOpen { path: path.to_owned() });
@@ -80,7 +80,7 @@ impl Vault {
 
     /// Staged, synced and renamed: after a power cut there is the whole key or none.
     fn create(path: &Path) -> Result<Self, VaultError> {
-        let file_error = |source| VaultError::File { path: path.to_owned(), source };
+        let file_error = |reason| VaultError::File { path: path.to_owned(), reason };
         let key = random::<KEY_LENGTH>()?;
         let staged = path.with_extension("key.new");
         let write = || -> io::Result<()> {

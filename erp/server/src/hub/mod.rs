@@ -119,7 +119,8 @@ pub enum Kick {
 
 /// What the ERP can do to boxes.
 pub trait Link: Send + Sync + std::fmt::Debug {
-    /// QoS 1 to `down/...` of one box. `expires`: of no use after that time. Returns once queued.
+    /// QoS 1 to `down/...` of one box. `expires`: of no use after that time. Returns once queued. A box is spoken to
+    /// from its `down/hello` on: before that it has no deadline to judge by.
     fn publish(
         &self,
         box_id: &BoxId,
@@ -129,6 +130,7 @@ pub trait Link: Send + Sync + std::fmt::Debug {
     ) -> Result<(), PublishError>;
     /// Ends the box's session, if there is one.
     fn kick(&self, box_id: &BoxId, why: Kick);
+    /// And greeted: a command published now would reach it.
     fn is_connected(&self, box_id: &BoxId) -> bool;
 }
 

@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use link_protocol::ids::BoxId;
+use link_protocol::{ids::BoxId, topic};
 use parking::Lock;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -52,6 +52,8 @@ struct Entry {
     session: SessionNo,
     down: mpsc::Sender<Down>,
     kick: mpsc::Sender<Kick>,
+    /// `down/hello` has been sent: the first message of every session.
+    greeted: bool,
 }
 
 /// A session's ends of the channels to the rest of the hub.
@@ -120,7 +122,7 @@ impl Star {
         let session = self.0.next_session.fetch_add(1, Ordering::Relaxed);
         let (down_tx, down) = mpsc::channel(self.0.limits.down_queue);
         let (kick_tx, kick) = mpsc::channel(1);
-        let entry = Entry { session, down: down_tx, kick: kick_tx };
+        let entry = Entry { session, down: down_tx, kick: kick_tx, greeted: false };
         let older = self.0.sessions.lock().insert(box_id.clone(), entry);
         if let Some(older) = older {
             older.kick.try_send(Kick::TakenOver).ok();
@@ -152,8 +154,12 @@ impl Link for Star {
         if payload.len() > MAX_PAYLOAD {
             return Err(PublishError::TooLarge);
         }
-        let sessions = self.0.sessions.lock();
-        let entry = sessions.get(box_id).ok_or(PublishError::Offline)?;
+        let mut sessions = self.0.sessions.lock();
+        let entry = sessions.get_mut(box_id).ok_or(PublishError::Offline)?;
+        entry.greeted |= leaf == topic::HELLO;
+        if !entry.greeted {
+            return Err(PublishError::Offline);
+        }
         let down = Down { leaf, payload, expires: expires.map(|e| Instant::now() + e) };
         entry.down.try_send(down).map_err(|e| match e {
             mpsc::error::TrySendError::Full(_) => PublishError::Full,
@@ -169,7 +175,7 @@ impl Link for Star {
     }
 
     fn is_connected(&self, box_id: &BoxId) -> bool {
-        self.0.sessions.lock().contains_key(box_id)
+        self.0.sessions.lock().get(box_id).is_some_and(|e| e.greeted)
     }
 }
 

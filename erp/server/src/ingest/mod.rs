@@ -178,6 +178,9 @@ impl Ingest {
     /// Nothing here may be said before the commit.
     async fn after_commit(&mut self, items: &mut [Item], effects: Effects) {
         let Parts { link, bus, boxes, commands, .. } = &self.parts;
+        for (box_id, hello) in &effects.hellos {
+            say(&**link, box_id, topic::HELLO, hello);
+        }
         for (box_id, acks) in &effects.acks {
             for ack in acks {
                 say(&**link, box_id, topic::ACK, ack);
@@ -193,8 +196,7 @@ impl Ingest {
         for message in effects.bus {
             bus.send(message);
         }
-        for (box_id, hello) in effects.hellos {
-            say(&**link, &box_id, topic::HELLO, &hello);
+        for (box_id, _) in effects.hellos {
             if let Err(error) = commands.redeliver(&box_id).await {
                 tracing::error!(r#box.id = %box_id, %error, "Waiting commands could not be handed to a box.");
             }

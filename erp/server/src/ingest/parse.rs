@@ -97,6 +97,9 @@ pub(crate) fn message(leaf: &str, payload: &[u8]) -> Result<Said, serde_json::Er
 
 fn batch(payload: &[u8]) -> Result<Batch, serde_json::Error> {
     let raw: RawBatch = serde_json::from_slice(payload)?;
+    if raw.events.iter().any(|e| i64::try_from(e.seq).is_err()) {
+        return Err(serde::de::Error::custom("a seq beyond what a database counts"));
+    }
     Ok(Batch { pairing: raw.pairing, events: raw.events.into_iter().map(stored).collect() })
 }
 
@@ -157,6 +160,9 @@ mod tests {
     fn an_event_without_its_name_is_refused_and_an_unknown_topic_is_not() {
         assert!(message(topic::EVENTS, br#"{"v":1,"pairing":"pairing-1","events":[{"seq":7}]}"#).is_err());
         assert!(message(topic::EVENTS, b"\xff\x00").is_err());
+        let beyond =
+            br#"{"v":1,"pairing":"pairing-1","events":[{"epoch":"00000000000000aa","seq":18446744073709551615}]}"#;
+        assert!(message(topic::EVENTS, beyond).is_err());
         assert!(matches!(message("up/pictures", b"\xff\x00"), Ok(Said::Other)));
     }
 }

@@ -230,3 +230,44 @@ async fn a_till_grant_is_signed_for_the_pages_own_origin() {
     let bad = browser.post("/till/grant", &json!({"box": it.box_id, "key": "AAAA"})).await;
     assert_eq!(bad.status(), StatusCode::UNPROCESSABLE_ENTITY);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_open_page_hears_of_events_and_a_page_of_another_site_hears_nothing() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let server = TestServer::start().await;
+    let it = server.paired_box("Shop").await;
+    let browser = Browser::signed_in(&server, "cashier").await;
+    let host = browser.origin().trim_start_matches("https://").to_owned();
+    let open = async |origin: &str| {
+        let mut tls = it.tls();
+        tls.alpn_protocols.clear();
+        let mut wire = crate::testing::TestWire::open(server.address, tls).await.unwrap();
+        let request = format!(
+            "GET /web/ws HTTP/1.1\r\nHost: {host}\r\nOrigin: {origin}\r\nCookie: {}\r\nConnection: Upgrade\r\n\
+             Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
+            browser.cookie.as_deref().unwrap()
+        );
+        wire.stream.write_all(request.as_bytes()).await.unwrap();
+        (wire, String::new())
+    };
+    let read_until = async |(wire, heard): &mut (crate::testing::TestWire, String), what: &str| {
+        let reading = async {
+            let mut chunk = [0u8; 4096];
+            while !heard.contains(what) {
+                let n = wire.stream.read(&mut chunk).await.unwrap();
+                assert!(n > 0, "closed after {heard}");
+                heard.push_str(&String::from_utf8_lossy(&chunk[..n]));
+            }
+        };
+        tokio::time::timeout(crate::testing::PATIENCE, reading).await.expect(what);
+    };
+    let mut refused = open("https://evil.example").await;
+    read_until(&mut refused, "HTTP/1.1 403").await;
+    let mut page = open(browser.origin()).await;
+    read_until(&mut page, "HTTP/1.1 101").await;
+    read_until(&mut page, "\"msg\":\"ready\"").await;
+    let live = json!({"device": "scale-1", "type": "weight", "data": {"condition": "motion", "weight": null}});
+    let (mut wire, _) = it.session(server.address).await;
+    wire.send(crate::hub::tests::publish(&it.topic("up/live"), 0, live.to_string())).await;
+    read_until(&mut page, "\"msg\":\"live\"").await;
+}
