@@ -349,7 +349,8 @@ async fn sessions(link: Arc<Link>, cancel: CancellationToken) -> Exit {
         let why = match session::run(config, &mut handles, cancel.clone()).await {
             SessionEnd::Cancelled => return Exit::Finished,
             SessionEnd::Unpaired { message } => {
-                format!("{erp_name} ended the pairing ({message}). Ask for a new code to pair again.")
+                tracing::info!(erp.message = message, "ERP ended the pairing");
+                format!("{erp_name} ended the pairing. Ask for a new code to pair again.")
             }
             SessionEnd::SaidGoodbye { delivered: true } => format!("Unpaired from {erp_name} at the box."),
             SessionEnd::SaidGoodbye { delivered: false } => {

@@ -157,12 +157,17 @@ impl Drop for Connection {
     }
 }
 
+/// Publishes that wait for their PUBACK; the session itself sends a few at a time.
+const IN_FLIGHT: u16 = 64;
+
 fn mqtt_options(options: &Options, first_bytes: FirstBytes) -> MqttOptions {
     let mut mqtt = MqttOptions::new(options.client_id.clone(), (options.host.clone(), options.port));
     let max = u32::try_from(link_protocol::MAX_PACKET).unwrap_or(u32::MAX);
     mqtt.set_keep_alive(u16::try_from(options.keep_alive.as_secs()).unwrap_or(60).max(1))
         .set_session_mode(SessionMode::Clean)
         .set_max_packet_size(Some(max))
+        // The client keeps a slot of 216 bytes for each packet id it may use: without a limit that is 14 MB.
+        .set_outgoing_inflight_upper_limit(IN_FLIGHT)
         .set_last_will(LastWill::new(options.will_topic.clone(), options.will.clone(), QoS::AtLeastOnce, true, None));
     let (tls, host) = (options.tls.clone(), options.host.clone());
     mqtt.set_socket_connector(move |address, _network| {
