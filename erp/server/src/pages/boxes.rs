@@ -128,7 +128,8 @@ fn card(b: &BoxRow) -> BoxView {
         box_id: b.box_id.to_string(),
         urls: b.urls.iter().filter(|url| url.starts_with("https://")).cloned().collect(),
         devices: b.devices.len(),
-        attention: attention.count(),
+        // Of a box that is away nothing newer is known than that it is away.
+        attention: if state == BoxState::Online { attention.count() } else { 0 },
         unsent: b.unsent,
         outbox_full: b.outbox_full,
         certificate_ends: b.certificate_not_after,

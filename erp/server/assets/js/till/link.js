@@ -45,6 +45,7 @@ export class Link extends EventTarget {
   use(row) {
     this.box = row.box_id;
     this.online = row.online;
+    this.unpaired = row.state === "unpaired";
     this.urls = row.urls;
     this.boxRtt = null;
     this.skew = null;
@@ -67,7 +68,7 @@ export class Link extends EventTarget {
     if (this.direct.up) return { way: "direct", ms: this.boxRtt, why: "" };
     const why = this.urls?.length ? this.direct.why : "the box has told no address";
     if (this.server === "on" && this.online) return { way: "erp", ms: this.serverRtt, why };
-    return { way: "none", ms: null, why: this.server === "on" ? "the box is offline" : "the server does not answer" };
+    return { way: "none", ms: null, why: this.server === "on" ? (this.unpaired ? "the box was unpaired" : "the box is offline") : "the server does not answer" };
   }
 
   /** A connection is back: for a while there may come what happened before. */
@@ -107,6 +108,7 @@ export class Link extends EventTarget {
     if (m.msg === "box") {
       if (m.row.online && !this.online) this.back();
       this.online = m.row.online;
+      this.unpaired = m.row.state === "unpaired";
       if (!this.direct.up && m.row.devices) for (const d of m.row.devices) this.devices.set(d.identifier, d);
       this.dispatchEvent(new CustomEvent("box", { detail: m.row }));
       this.changed();
