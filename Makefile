@@ -22,6 +22,7 @@ test: tools lint ## what CI runs
 	$(CARGO) build --locked --workspace --bins
 	$(CARGO) nextest run --locked --workspace --profile $(NEXTEST_PROFILE)
 	tests/browser/run.sh
+	tests/lab/run.sh
 
 .PHONY: lint
 lint: ## formatting, clippy, licences and bans
@@ -38,6 +39,12 @@ bench: ## one BENCH line a figure, against peers; ONLY=word picks
 	@tests/install-tools.sh bench
 	$(CARGO) build --locked --release --workspace --bins
 	$(CARGO) run --locked --release --quiet -p system-tests --bin bench -- $(if $(ONLY),--only $(ONLY))
+
+.PHONY: lab
+lab: ## USB devices of a real kernel, in a virtual machine
+	@tests/install-tools.sh lab
+	$(CARGO) build --locked -p iot-box -p system-tests --bin iot-box --bin lab-guest
+	tests/lab/run.sh
 
 .PHONY: soak
 soak: tools ## the long rest: 10,000 cuts, 200 kills

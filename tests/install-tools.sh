@@ -1,17 +1,33 @@
 #!/usr/bin/env bash
 # Installs what the tests use beside Rust, gcc and Node, where this machine lets us: Debian packages as root, the rest
 # below the user's home. What cannot be installed is named; the tests that need it then say so and fail.
+# An argument says for what: test (else), bench, or lab, which needs a few packages alone.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+what="${1:-test}"
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/iot-erp"
 mkdir -p "$cache"
 
 packages=()
 need() { command -v "$1" >/dev/null || packages+=("$2"); }
-need chromium chromium
-need mosquitto mosquitto
-need mosquitto_pub mosquitto-clients
-[ -n "$(ls -d /usr/lib/postgresql/*/bin/postgres 2>/dev/null)" ] || packages+=(postgresql)
+if [ "$what" != lab ]; then
+    need chromium chromium
+    need mosquitto mosquitto
+    need mosquitto_pub mosquitto-clients
+    [ -n "$(ls -d /usr/lib/postgresql/*/bin/postgres 2>/dev/null)" ] || packages+=(postgresql)
+fi
+if [ "$what" != bench ] && [ "$(uname -m)" = x86_64 ]; then
+    PATH="$PATH:/usr/sbin:/sbin"
+    need qemu-system-x86_64 qemu-system-x86
+    # The one with libraries would not run in the lab.
+    if ! command -v busybox >/dev/null || ldd "$(command -v busybox)" >/dev/null 2>&1; then
+        packages+=(busybox-static)
+    fi
+    need cpio cpio
+    need modprobe kmod
+    need zstd zstd
+    need xz xz-utils
+fi
 if [ "${#packages[@]}" -gt 0 ]; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
         echo "installing: ${packages[*]}"
@@ -21,6 +37,8 @@ if [ "${#packages[@]}" -gt 0 ]; then
         echo "missing, and only root can install them: ${packages[*]}"
     fi
 fi
+
+[ "$what" != lab ] || exit 0
 
 cargo nextest --version >/dev/null 2>&1 || cargo install --locked cargo-nextest --version 0.9.143
 cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny --version 0.20.2 --no-default-features
@@ -35,7 +53,7 @@ if [ -f tests/browser/package-lock.json ] && command -v npm >/dev/null; then
 fi
 
 # The encoder that the benchmark compares with.
-if [ "${1:-}" = bench ] && [ ! -x "$cache/python/bin/python" ]; then
+if [ "$what" = bench ] && [ ! -x "$cache/python/bin/python" ]; then
     python3 -m venv "$cache/python"
     "$cache/python/bin/pip" -q install python-escpos==3.1
 fi
