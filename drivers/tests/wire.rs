@@ -274,10 +274,14 @@ async fn a_typing_scanner_gives_the_code_that_it_types() {
     // The kernel says that it dropped events in the middle of a code.
     rig.far.write_all(&key(3, 1)).await.unwrap();
     rig.far.write_all(&Record { kind: 0, code: 3, value: 0 }.to_bytes()).await.unwrap();
-    for code in [4, 28, 5, 28] {
+    rig.far.write_all(&key(4, 1)).await.unwrap();
+    let again = |c: &Condition| matches!(c, Condition::Warning(message) if message.contains("scan it again"));
+    rig.condition.wait_for(again).await.unwrap();
+    for code in [28, 5, 28] {
         rig.far.write_all(&key(code, 1)).await.unwrap();
     }
     assert_eq!(rig.code().await, "4", "the torn code is left out");
+    rig.condition.wait_for(|c| *c == Condition::Ready).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

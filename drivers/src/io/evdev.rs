@@ -57,16 +57,17 @@ impl Records {
     }
 }
 
-/// An open input device.
+/// An open input device. Raw: evdev's other stream hides that the kernel dropped events, and then a code that lacks its
+/// middle looks whole.
 pub(super) struct Input {
-    events: evdev::EventStream,
+    events: evdev::raw_stream::EventStream,
     /// The rest of a record that did not fit into the reader's buffer.
     rest: Vec<u8>,
 }
 
 impl Input {
     pub(super) fn open(path: &Path, grab: bool) -> io::Result<Self> {
-        let mut device = evdev::Device::open(path)?;
+        let mut device = evdev::raw_stream::RawDevice::open(path)?;
         if grab {
             device.grab()?;
         }

@@ -88,6 +88,9 @@ impl Protocol for EvdevScanner {
                             self.layout = Layout::default();
                             self.code.clear();
                             self.discarding = true;
+                            self.faulty = true;
+                            let message = "the scanner typed faster than the box could read: scan it again".to_owned();
+                            out.push(Action::Condition(Condition::Warning(message)));
                         }
                         _ => {}
                     }
