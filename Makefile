@@ -22,7 +22,6 @@ test: tools lint ## what CI runs
 	$(CARGO) build --locked --workspace --bins
 	$(CARGO) nextest run --locked --workspace --profile $(NEXTEST_PROFILE)
 	tests/browser/run.sh
-	tests/lab/run.sh
 
 .PHONY: lint
 lint: ## formatting, clippy, licences and bans
