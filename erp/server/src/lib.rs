@@ -5,6 +5,8 @@
 //! only writer of what boxes say.
 
 #[cfg(test)]
+mod rates;
+#[cfg(test)]
 mod testing;
 
 mod access;

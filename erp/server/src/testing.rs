@@ -1,6 +1,6 @@
 //! A whole server in a test: its own directory, database, CAs and TLS port. And a box to talk to it.
 
-use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::BytesMut;
 use erp_engine::{Db, Engine, Search, Uid, domain, values};
@@ -58,9 +58,50 @@ impl Drop for TestServer {
     }
 }
 
-pub(crate) async fn engine(dir: &Path) -> Engine {
-    let db = Db::connect(&format!("sqlite:{}", dir.join("erp.db").display())).await.unwrap();
-    Engine::open(db, &place::apps()).await.unwrap()
+/// The named tests, each `async fn(TestServer)`, on both databases.
+macro_rules! on_both {
+    ($($name:ident),* $(,)?) => {
+        mod on_sqlite { $(
+            #[tokio::test(flavor = "multi_thread")]
+            async fn $name() {
+                super::$name($crate::testing::TestServer::start().await).await;
+            }
+        )* }
+        mod on_postgres { $(
+            #[tokio::test(flavor = "multi_thread")]
+            async fn $name() {
+                if let Some(server) = $crate::testing::TestServer::on_postgres().await {
+                    super::$name(server).await;
+                }
+            }
+        )* }
+    };
+}
+pub(crate) use on_both;
+
+/// A schema of its own in the engine's PostgreSQL for tests; `None` where its programs are not installed, unless
+/// `ERP_TEST_POSTGRES=required`.
+async fn postgres_url() -> Option<String> {
+    let wish = std::env::var("ERP_TEST_POSTGRES").unwrap_or_default();
+    let server = match wish.as_str() {
+        "off" => return None,
+        "" | "required" => {
+            let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../engine/tests/postgres.sh");
+            let run = std::process::Command::new("sh").arg(script).output().unwrap();
+            if !run.status.success() {
+                assert!(run.status.code() == Some(2) && wish != "required", "{}", String::from_utf8_lossy(&run.stderr));
+                return None;
+            }
+            String::from_utf8_lossy(&run.stdout).trim().to_owned()
+        }
+        url => url.to_owned(),
+    };
+    let schema = format!("s{}", crate::enrol::random_id::<8>().unwrap());
+    let pool = sqlx::postgres::PgPool::connect(&server).await.unwrap();
+    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("CREATE SCHEMA {schema}"))).execute(&pool).await.unwrap();
+    pool.close().await;
+    let join = if server.contains('?') { '&' } else { '?' };
+    Some(format!("{server}{join}options=-c%20search_path%3D{schema}"))
 }
 
 pub(crate) async fn user(engine: &Engine, login: &str) -> Uid {
@@ -72,7 +113,17 @@ pub(crate) async fn user(engine: &Engine, login: &str) -> Uid {
 impl TestServer {
     pub(crate) async fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let engine = engine(dir.path()).await;
+        let url = format!("sqlite:{}", dir.path().join("erp.db").display());
+        Self::start_on(dir, &url).await
+    }
+
+    pub(crate) async fn on_postgres() -> Option<Self> {
+        let url = postgres_url().await?;
+        Some(Self::start_on(tempfile::tempdir().unwrap(), &url).await)
+    }
+
+    async fn start_on(dir: tempfile::TempDir, url: &str) -> Self {
+        let engine = Engine::open(Db::connect(url).await.unwrap(), &place::apps()).await.unwrap();
         engine.load_demo().await.unwrap();
         let mut env = engine.superuser("test").await.unwrap();
         let hash = hash_password(PASSWORD).unwrap();

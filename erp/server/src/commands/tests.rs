@@ -56,9 +56,7 @@ fn printed() -> Outcome {
     Outcome::Done { value: Value::Print { certainty: PrintCertainty::Printed } }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_command_goes_to_the_box_and_its_outcome_comes_back() {
-    let server = TestServer::start().await;
+async fn a_command_goes_to_the_box_and_its_outcome_comes_back(server: TestServer) {
     let it = server.paired_box("Shop").await;
     let (mut wire, _) = it.session(server.address).await;
     let id = issue(&server, &it, print("Receipt"), 20_000, "command-1").await.unwrap();
@@ -79,9 +77,7 @@ async fn a_command_goes_to_the_box_and_its_outcome_comes_back() {
     assert_eq!(server.state.commands.outcome(server.cashier, &id).await.unwrap().state, CommandState::Done);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_same_wish_again_is_the_same_command_and_another_wish_is_refused() {
-    let server = TestServer::start().await;
+async fn the_same_wish_again_is_the_same_command_and_another_wish_is_refused(server: TestServer) {
     let it = server.paired_box("Shop").await;
     let (mut wire, _) = it.session(server.address).await;
     let first = issue(&server, &it, print("A"), 20_000, "command-1").await.unwrap();
@@ -94,9 +90,7 @@ async fn the_same_wish_again_is_the_same_command_and_another_wish_is_refused() {
     assert_eq!(server.count("iot.command").await, 2);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_command_waits_for_its_box_while_it_is_in_time_and_is_handed_over_again() {
-    let server = TestServer::start().await;
+async fn a_command_waits_for_its_box_while_it_is_in_time_and_is_handed_over_again(server: TestServer) {
     let it = server.paired_box("Shop").await;
     let id = issue(&server, &it, print("A"), 60_000, "command-1").await.unwrap();
     assert_eq!(server.state.commands.outcome(server.admin, &id).await.unwrap().state, CommandState::Waiting);
@@ -110,9 +104,7 @@ async fn a_command_waits_for_its_box_while_it_is_in_time_and_is_handed_over_agai
     assert_eq!(status.state, CommandState::Done);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn past_its_deadline_a_command_is_rejected_if_nobody_got_it_and_unknown_if_somebody_did() {
-    let server = TestServer::start().await;
+async fn past_its_deadline_a_command_is_rejected_if_nobody_got_it_and_unknown_if_somebody_did(server: TestServer) {
     let (here, away) = (server.paired_box("Here").await, server.paired_box("Away").await);
     let (mut wire, _) = here.session(server.address).await;
     let never = issue(&server, &away, print("A"), 200, "command-1").await.unwrap();
@@ -135,9 +127,7 @@ async fn past_its_deadline_a_command_is_rejected_if_nobody_got_it_and_unknown_if
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_unpaired_box_gets_no_commands() {
-    let server = TestServer::start().await;
+async fn an_unpaired_box_gets_no_commands(server: TestServer) {
     let it = server.paired_box("Shop").await;
     server.state.boxes.unpair(server.admin, &it.box_id).await.unwrap();
     let refused = issue(&server, &it, print("A"), 1000, "command-1").await.unwrap_err();
@@ -146,3 +136,11 @@ async fn an_unpaired_box_gets_no_commands() {
     let refused = issue(&server, &nowhere, print("A"), 1000, "command-1").await.unwrap_err();
     assert!(matches!(refused, ServiceError::NotFound(_)), "{refused}");
 }
+
+crate::testing::on_both!(
+    a_command_goes_to_the_box_and_its_outcome_comes_back,
+    the_same_wish_again_is_the_same_command_and_another_wish_is_refused,
+    a_command_waits_for_its_box_while_it_is_in_time_and_is_handed_over_again,
+    past_its_deadline_a_command_is_rejected_if_nobody_got_it_and_unknown_if_somebody_did,
+    an_unpaired_box_gets_no_commands,
+);

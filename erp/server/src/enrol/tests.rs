@@ -171,9 +171,7 @@ fn an_offer_that_is_not_as_the_protocol_has_it_is_refused() {
     assert!(matches!(refused(&|_| ()), Refused::TooMany { .. }));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_code_pairs_a_box_and_a_wrong_one_does_not() {
-    let server = TestServer::start().await;
+async fn a_code_pairs_a_box_and_a_wrong_one_does_not(server: TestServer) {
     let it = TestBox::new("Shop\u{202e}");
     let refused = it.pair(&server, CODE, "0000-0000").await.unwrap_err();
     assert!(refused.contains("4 attempts left"), "{refused}");
@@ -191,9 +189,7 @@ async fn a_code_pairs_a_box_and_a_wrong_one_does_not() {
     assert_ne!(again.pairing, grant.pairing);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn after_pairing_again_the_older_certificate_opens_nothing() {
-    let server = TestServer::start().await;
+async fn after_pairing_again_the_older_certificate_opens_nothing(server: TestServer) {
     let mut it = server.paired_box("Shop").await;
     let older = it.grant.clone();
     let newer = it.pair(&server, CODE, CODE).await.unwrap();
@@ -216,9 +212,7 @@ fn token_offer(it: &TestBox, token: &str) -> (TokenOffer, Token) {
     (TokenOffer { token_id: token.id.clone(), confirm: keys.box_side().0, applicant }, token)
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_token_pairs_one_box_once() {
-    let server = TestServer::start().await;
+async fn a_token_pairs_one_box_once(server: TestServer) {
     let (enrol, from) = (&server.state.enrol, [10, 0, 0, 9].into());
     let token = enrol.make_token(server.admin).await.unwrap();
     assert!(matches!(enrol.make_token(server.cashier).await, Err(ServiceError::Forbidden(_))));
@@ -251,9 +245,7 @@ async fn a_token_ends_after_an_hour_and_its_secret_is_not_in_the_database() {
     assert_eq!(late, Err(Refused::Token));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn unpairing_here_cuts_the_live_session() {
-    let server = TestServer::start().await;
+async fn unpairing_here_cuts_the_live_session(server: TestServer) {
     let it = server.paired_box("Shop").await;
     let (mut wire, _) = it.session(server.address).await;
     assert!(matches!(server.state.boxes.unpair(server.cashier, &it.box_id).await, Err(ServiceError::Forbidden(_))));
@@ -262,3 +254,10 @@ async fn unpairing_here_cuts_the_live_session() {
     assert_eq!(last.reason_string.as_deref(), Some("unpaired"));
     assert!(server.audits().await.contains(&"unpaired".to_owned()));
 }
+
+crate::testing::on_both!(
+    a_code_pairs_a_box_and_a_wrong_one_does_not,
+    after_pairing_again_the_older_certificate_opens_nothing,
+    a_token_pairs_one_box_once,
+    unpairing_here_cuts_the_live_session,
+);

@@ -50,9 +50,7 @@ fn ack(seq: u64) -> Ack {
     Ack { epoch: EPOCH.parse().unwrap(), seq }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn each_event_is_stored_once_and_acknowledged_after_its_commit() {
-    let server = TestServer::start().await;
+async fn each_event_is_stored_once_and_acknowledged_after_its_commit(server: TestServer) {
     let it = server.paired_box("Shop").await;
     let mut bus = server.state.bus.subscribe();
     let (mut wire, hello) = it.session(server.address).await;
@@ -78,9 +76,7 @@ async fn each_event_is_stored_once_and_acknowledged_after_its_commit() {
     assert_eq!(rows.iter().map(|r| r.data["text"].as_str().unwrap()).collect::<Vec<_>>(), ["a", "b", "c"]);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_gap_within_a_session_is_refused_and_never_acknowledged() {
-    let server = TestServer::start().await;
+async fn a_gap_within_a_session_is_refused_and_never_acknowledged(server: TestServer) {
     let it = server.paired_box("Shop").await;
     let (mut wire, _) = it.session(server.address).await;
     assert_eq!(send(&mut wire, &it, 1, batch(&it, &[event(1, "a")])).await.0, 0);
@@ -96,9 +92,7 @@ async fn a_gap_within_a_session_is_refused_and_never_acknowledged() {
     assert!(server.audits().await.contains(&"events_out_of_order".to_owned()));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn events_of_another_pairing_are_refused_loudly_and_not_stored() {
-    let server = TestServer::start().await;
+async fn events_of_another_pairing_are_refused_loudly_and_not_stored(server: TestServer) {
     let it = server.paired_box("Shop").await;
     let (mut wire, _) = it.session(server.address).await;
     let foreign = json!({"v": 1, "pairing": "pairing-of-another-erp", "events": [event(1, "a")]}).to_string();
@@ -108,9 +102,7 @@ async fn events_of_another_pairing_are_refused_loudly_and_not_stored() {
     assert!(server.audits().await.contains(&"events_refused".to_owned()));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn unknown_types_are_stored_and_nonsense_blocks_nothing() {
-    let server = TestServer::start().await;
+async fn unknown_types_are_stored_and_nonsense_blocks_nothing(server: TestServer) {
     let it = server.paired_box("Shop").await;
     let (mut wire, _) = it.session(server.address).await;
     let picture =
@@ -130,9 +122,7 @@ async fn unknown_types_are_stored_and_nonsense_blocks_nothing() {
     );
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn one_event_name_with_two_contents_is_told_on_the_boxs_record() {
-    let server = TestServer::start().await;
+async fn one_event_name_with_two_contents_is_told_on_the_boxs_record(server: TestServer) {
     let it = server.paired_box("Shop").await;
     let (mut wire, _) = it.session(server.address).await;
     assert_eq!(send(&mut wire, &it, 1, batch(&it, &[event(1, "mine")])).await.0, 0);
@@ -179,9 +169,7 @@ async fn say_state(wire: &mut TestWire, it: &TestBox, id: u16, state: &State) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_state_becomes_records_and_only_what_changed_is_told() {
-    let server = TestServer::start().await;
+async fn a_state_becomes_records_and_only_what_changed_is_told(server: TestServer) {
     let it = server.paired_box("Shop").await;
     let (mut wire, _) = it.session(server.address).await;
     say_state(&mut wire, &it, 1, &state(vec![scale(DeviceStatus::Ready)])).await;
@@ -206,9 +194,7 @@ async fn a_state_becomes_records_and_only_what_changed_is_told() {
     eventually(async || !server.state.boxes.get(server.cashier, &it.box_id).await.unwrap().online).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_box_that_says_goodbye_is_unpaired_and_let_in_no_more() {
-    let server = TestServer::start().await;
+async fn a_box_that_says_goodbye_is_unpaired_and_let_in_no_more(server: TestServer) {
     let it = server.paired_box("Shop").await;
     let (mut wire, hello) = it.session(server.address).await;
     let Hello { pairing, .. } = hello;
@@ -227,3 +213,13 @@ async fn a_box_that_says_goodbye_is_unpaired_and_let_in_no_more() {
     let Some(Packet::ConnectAck(refused)) = wire.next().await else { panic!() };
     assert_eq!((u8::from(refused.reason_code), refused.reason_string.as_deref()), (135, Some("unpaired")));
 }
+
+crate::testing::on_both!(
+    each_event_is_stored_once_and_acknowledged_after_its_commit,
+    a_gap_within_a_session_is_refused_and_never_acknowledged,
+    events_of_another_pairing_are_refused_loudly_and_not_stored,
+    unknown_types_are_stored_and_nonsense_blocks_nothing,
+    one_event_name_with_two_contents_is_told_on_the_boxs_record,
+    a_state_becomes_records_and_only_what_changed_is_told,
+    a_box_that_says_goodbye_is_unpaired_and_let_in_no_more,
+);
