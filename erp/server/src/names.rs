@@ -66,7 +66,9 @@ impl Reach {
         if listen.ip().is_unspecified() {
             // Link-local IPv6 addresses mean nothing without their interface.
             let usable = |a: &&IpAddr| !a.is_loopback() && !matches!(a, IpAddr::V6(v6) if v6.is_unicast_link_local());
-            addresses.extend(local.iter().filter(usable).filter(|a| is_private(**a)));
+            // 0.0.0.0 hears no IPv6; [::] hears both.
+            let heard = |a: &&IpAddr| listen.is_ipv6() || a.is_ipv4();
+            addresses.extend(local.iter().filter(usable).filter(heard).filter(|a| is_private(**a)));
         } else if !addresses.contains(&listen.ip()) {
             addresses.push(listen.ip());
         }
@@ -120,6 +122,8 @@ mod tests {
         let r = reach("0.0.0.0:443", None);
         assert_eq!(r.public_url, "https://192.168.1.5");
         assert_eq!(r.names, ["localhost", "counter", "counter.local"]);
+        assert_eq!(r.addresses, ["127.0.0.1", "192.168.1.5"].map(|a| a.parse::<IpAddr>().unwrap()));
+        let r = reach("[::]:443", None);
         assert_eq!(r.addresses, ["127.0.0.1", "192.168.1.5", "fd00::5"].map(|a| a.parse::<IpAddr>().unwrap()));
         assert!(r.origins.contains(&"https://[fd00::5]".to_owned()));
     }
