@@ -5,6 +5,7 @@ SHELL := bash
 ONCE ?= 0
 SCALE ?= 1
 ONLY ?=
+LAB ?= 1
 CARGO ?= cargo
 NEXTEST_PROFILE := $(if $(CI),ci,default)
 
@@ -18,10 +19,11 @@ demo: ## build, start, run the shop minute, stay up; ONCE=1 stops after it
 	exec $(CARGO) run --locked --quiet -p system-tests --bin shop-demo -- $(if $(filter 1,$(ONCE)),--once)
 
 .PHONY: test
-test: tools lint ## what CI runs
+test: tools lint ## what CI runs; LAB=0 leaves out the virtual machine
 	$(CARGO) build --locked --workspace --bins
 	$(CARGO) nextest run --locked --workspace --profile $(NEXTEST_PROFILE)
 	tests/browser/run.sh
+	$(if $(filter 0,$(LAB)),,tests/lab/run.sh)
 
 .PHONY: lint
 lint: ## formatting, clippy, licences and bans

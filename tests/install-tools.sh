@@ -16,7 +16,7 @@ if [ "$what" != lab ]; then
     need mosquitto_pub mosquitto-clients
     [ -n "$(ls -d /usr/lib/postgresql/*/bin/postgres 2>/dev/null)" ] || packages+=(postgresql)
 fi
-if [ "$what" = lab ] && [ "$(uname -m)" = x86_64 ]; then
+if [ "$what" != bench ] && [ "$(uname -m)" = x86_64 ]; then
     PATH="$PATH:/usr/sbin:/sbin"
     need qemu-system-x86_64 qemu-system-x86
     # The one with libraries would not run in the lab.

@@ -9,7 +9,7 @@ bins="${CARGO_TARGET_DIR:-target}/${PROFILE:-debug}"
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/iot-erp/lab"
 start=$SECONDS
 
-missing() { echo "lab: $*" >&2; exit 2; }
+missing() { echo "lab: $* (make test LAB=0 goes without the lab)" >&2; exit 2; }
 
 if [ "$(uname -m)" != x86_64 ]; then
     # The programs of this machine could not run on the lab's kernel.
@@ -37,9 +37,15 @@ done
 mkdir -p "$cache"
 exec 9>"$cache/lock"
 flock 9
+rm -rf "$cache"/root.* "$cache"/new.* # of a run that was killed
 
 # The kernel: Debian's package of the day, unpacked once. An older one that is here already does, too, without network.
-name=$(apt-cache depends linux-image-amd64 2>/dev/null | sed -n 's/^ *Depends: *\(linux-image-[^ ]*\)$/\1/p' | head -1)
+newest() { apt-cache depends linux-image-amd64 2>/dev/null | sed -n 's/^ *Depends: *\(linux-image-[^ ]*\)$/\1/p' | head -1; }
+name=$(newest || true)
+if [ -z "$name" ] && [ "$(id -u)" = 0 ]; then
+    apt-get update -qq || true
+    name=$(newest || true)
+fi
 kernel="$cache/${name:-none}"
 if [ ! -f "$kernel/vmlinux" ]; then
     work=$(mktemp -d "$cache/new.XXXXXX")
@@ -73,11 +79,12 @@ if [ ! -f "$kernel/vmlinux" ]; then
             basename "$file" | sed 's/\.\(xz\|zst\)$//' >>"$work/modules/order"
         done
         rm -rf "$work/root" "$work/payload" "$work"/*.deb "$work/why"
-        rm -rf "$kernel" && mv "$work" "$kernel"
+        rm -rf "$cache"/linux-image-*
+        mv "$work" "$kernel"
     else
         why=$(cat "$work/why" 2>/dev/null || true)
         rm -rf "$work"
-        kernel=$(ls -dt "$cache"/linux-image-*/ 2>/dev/null | head -1)
+        kernel=$(ls -dt "$cache"/linux-image-*/ 2>/dev/null | head -1 || true)
         [ -f "$kernel/vmlinux" ] || missing "no kernel: apt does not give linux-image-amd64 (Debian's sources, apt-get update?) $why"
     fi
 fi

@@ -30,9 +30,9 @@ const LOG: &str = "/tmp/box.log";
 const SIM: &str = "/tmp/sim.toml";
 /// An emulated machine on a busy one is ten times slower than a box.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// The rescan comes every five seconds, so on average without uevents a device waits half of that, and the slowest of
-/// several nearly all of it.
-const BY_UEVENT: Duration = Duration::from_millis(2000);
+/// The rescan comes every five seconds: alone it takes three on average, enumeration included, and does not notice a
+/// device that went and came back between two of them.
+const BY_UEVENT: Duration = Duration::from_millis(2500);
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> ExitCode {
