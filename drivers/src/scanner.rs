@@ -1,5 +1,6 @@
 //! Barcode scanners.
 
+mod ending;
 pub mod evdev;
 pub mod serial;
 mod text;

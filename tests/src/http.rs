@@ -60,13 +60,13 @@ pub fn tls(ca: Option<&str>) -> Result<Arc<ClientConfig>> {
     let mut config = match ca {
         Some(pem) => {
             let mut roots = RootCertStore::empty();
-            roots.add(CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|e| anyhow!("the CA is not PEM: {e}"))?)?;
+            roots
+                .add(CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|e| anyhow!("the CA is not PEM: {e}"))?)?;
             builder.with_root_certificates(roots).with_no_client_auth()
         }
-        None => builder
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Anybody(provider())))
-            .with_no_client_auth(),
+        None => {
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(Anybody(provider()))).with_no_client_auth()
+        }
     };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))

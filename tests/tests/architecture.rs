@@ -54,7 +54,10 @@ fn drivers_know_neither_serde_nor_http() {
     for dependency in drivers["dependencies"].as_array().expect("dependencies") {
         let to = dependency["name"].as_str().expect("name");
         let shipped = dependency["kind"].is_null();
-        assert!(!shipped || !["serde", "serde_json", "toml", "hyper", "axum", "rumqttc"].contains(&to), "drivers -> {to}");
+        assert!(
+            !shipped || !["serde", "serde_json", "toml", "hyper", "axum", "rumqttc"].contains(&to),
+            "drivers -> {to}"
+        );
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use link_protocol::{
     local::FromBox,
     outcome::{Outcome, Reason, Value as OutcomeValue},
@@ -20,16 +20,15 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 async fn print_one(counter: &Counter, id: &str) -> Result<()> {
     let printer = counter.device(DeviceClass::Printer)?;
-    let product = counter.erp.till_config().await?.products[0].id;
+    let products = counter.erp.till_config().await?.products;
+    let product = products.iter().find(|p| !p.to_weight).context("nothing is sold by the piece")?.id;
     let lines = json!([{ "product_id": product, "qty": 1 }]);
     let body = json!({ "command_id": id, "box": counter.box_id, "device": printer, "lines": lines, "cash": false });
     counter.erp.print(&body).await
 }
 
 async fn wait_for(counter: &mut Counter, class: DeviceClass, status: DeviceStatus) -> String {
-    let is_it = |f: &FromBox| {
-        matches!(f, FromBox::State { devices, .. } if devices.iter().any(|d| d.class == class && d.status == status))
-    };
+    let is_it = |f: &FromBox| matches!(f, FromBox::State { devices, .. } if devices.iter().any(|d| d.class == class && d.status == status));
     match counter.till.next(&format!("{class:?} {status:?}"), PATIENCE, is_it).await.unwrap().frame {
         FromBox::State { devices, .. } => {
             devices.into_iter().find(|d| d.class == class && d.status == status).unwrap().message

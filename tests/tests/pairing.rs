@@ -46,9 +46,11 @@ async fn a_token_pairs_once_and_a_second_use_is_refused_with_a_reason() {
     let (code, said) = iot_box(&shop, &["pair"], &token).await;
     assert_eq!(code, Some(0), "{said}");
     assert!(hello(&shop).await.paired);
-    until("the box online", PATIENCE, || async { Ok(erp.till_config().await?.boxes.iter().any(|b| b.online).then_some(())) })
-        .await
-        .unwrap();
+    until("the box online", PATIENCE, || async {
+        Ok(erp.till_config().await?.boxes.iter().any(|b| b.online).then_some(()))
+    })
+    .await
+    .unwrap();
 
     let (code, said) = iot_box(&shop, &["unpair"], "").await;
     assert_eq!(code, Some(0), "{said}");
@@ -99,9 +101,11 @@ async fn unpairing_in_the_erp_cuts_the_session_and_keeps_unsent_events() {
     counter.erp.unpair(&counter.box_id).await.unwrap();
     counter.shop.start_box().await.unwrap();
     let shop = &counter.shop;
-    until("the box to learn that it was unpaired", PATIENCE, || async { Ok((!hello(shop).await.paired).then_some(())) })
-        .await
-        .unwrap();
+    until("the box to learn that it was unpaired", PATIENCE, || async {
+        Ok((!hello(shop).await.paired).then_some(()))
+    })
+    .await
+    .unwrap();
     // The scan made under the old pairing stays on the box and does not go to the next one.
     let token = counter.erp.token().await.unwrap();
     let (code, said) = iot_box(&counter.shop, &["pair"], &token).await;

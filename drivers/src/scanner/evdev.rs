@@ -1,8 +1,12 @@
 //! Scanners that type: keyboards to the kernel, grabbed so that a code goes nowhere else.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::{Event, serial::looks_like_scanner};
+use super::{
+    Event,
+    ending::{Ending, torn},
+    serial::looks_like_scanner,
+};
 use crate::{
     device::{
         BoxFuture, Class, Condition, Device, DeviceCtx, DeviceError, DeviceEvent, Driver, Fault, Identity, OpenError,
@@ -18,9 +22,6 @@ use crate::{
 };
 
 const LONGEST: usize = super::serial::LONGEST;
-/// Ends a code of a scanner that types no Enter. Scanners leave up to 30 ms between keys where a till was too slow for
-/// them; people leave more than 100 ms.
-const IDLE: Duration = Duration::from_millis(100);
 
 const EV_SYN: u16 = 0;
 const SYN_DROPPED: u16 = 3;
@@ -34,6 +35,7 @@ pub struct EvdevScanner {
     records: Records,
     layout: Layout,
     code: String,
+    ending: Ending,
     discarding: bool,
     faulty: bool,
 }
@@ -42,6 +44,9 @@ impl EvdevScanner {
     fn key(&mut self, code: u16, value: i32, out: &mut Vec<Action>) {
         let pressed = value == 1;
         if pressed && matches!(code, KEY_ENTER | KEY_KPENTER | KEY_TAB) {
+            if !self.code.is_empty() || self.discarding {
+                self.ending.terminator();
+            }
             self.end(out);
             return;
         }
@@ -96,9 +101,15 @@ impl Protocol for EvdevScanner {
                     }
                 }
                 let inside = self.discarding || !self.code.is_empty();
-                out.push(Action::Deadline(inside.then(|| now + IDLE)));
+                out.push(Action::Deadline(inside.then(|| now + self.ending.patience())));
             }
-            Input::Deadline => self.end(out),
+            Input::Deadline if self.ending.silence() => self.end(out),
+            Input::Deadline => {
+                self.code.clear();
+                self.discarding = false;
+                self.faulty = true;
+                out.push(Action::Condition(torn()));
+            }
             Input::Command { id, .. } => {
                 let message = "a scanner takes no commands".to_owned();
                 out.push(Action::Reply(id, Outcome::Rejected(Reason::Unsupported, message)));

@@ -1,10 +1,14 @@
 //! Scanners on a serial port (or a USB one that acts as such).
 //!
-//! A code ends with CR, LF, CR LF, Tab, or with 50 ms of silence for scanners that send no terminator.
+//! A code ends with CR, LF, CR LF, Tab, or with a silence for scanners that send no terminator ([`super::ending`]).
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::{Event, text};
+use super::{
+    Event,
+    ending::{Ending, torn},
+    text,
+};
 use crate::{
     device::{
         BoxFuture, Class, Condition, Device, DeviceCtx, DeviceError, DeviceEvent, Driver, Fault, Identity, OpenError,
@@ -17,12 +21,11 @@ use crate::{
 
 /// The largest symbols (QR 40-L, Aztec, Data Matrix) hold under 7,100 characters.
 pub const LONGEST: usize = 8192;
-/// 48 characters' time at 9600 baud; scanners send a code in one go.
-const IDLE: Duration = Duration::from_millis(50);
 
 #[derive(Debug, Default)]
 pub struct SerialScanner {
     code: Vec<u8>,
+    ending: Ending,
     /// The code grew too long: the rest of it is dropped.
     discarding: bool,
     faulty: bool,
@@ -32,6 +35,9 @@ pub struct SerialScanner {
 impl SerialScanner {
     fn push(&mut self, byte: u8, out: &mut Vec<Action>) {
         if matches!(byte, b'\r' | b'\n' | b'\t') {
+            if !self.code.is_empty() || self.discarding {
+                self.ending.terminator();
+            }
             self.end(out);
         } else if self.discarding {
         } else if self.code.len() == LONGEST {
@@ -81,9 +87,15 @@ impl Protocol for SerialScanner {
                     self.push(byte, out);
                 }
                 let inside = self.discarding || !self.code.is_empty();
-                out.push(Action::Deadline(inside.then(|| now + IDLE)));
+                out.push(Action::Deadline(inside.then(|| now + self.ending.patience())));
             }
-            Input::Deadline => self.end(out),
+            Input::Deadline if self.ending.silence() => self.end(out),
+            Input::Deadline => {
+                self.code.clear();
+                self.discarding = false;
+                (self.faulty, self.ready) = (true, false);
+                out.push(Action::Condition(torn()));
+            }
             Input::Command { id, .. } => {
                 let message = "a scanner takes no commands".to_owned();
                 out.push(Action::Reply(id, Outcome::Rejected(Reason::Unsupported, message)));
@@ -198,6 +210,43 @@ mod tests {
         assert_eq!(codes(&[&code])[0].len(), LONGEST);
         code.insert(0, b'1');
         assert!(codes(&[&code]).is_empty());
+    }
+
+    /// Each chunk is followed by as much silence as ends or drops what is open.
+    fn with_silences(chunks: &[&[u8]]) -> Vec<Action> {
+        let (mut scanner, mut out, mut now) = (SerialScanner::default(), Vec::new(), Instant::now());
+        for chunk in chunks {
+            scanner.step(now, Input::Bytes(chunk), &mut out).unwrap();
+            if let Some(Action::Deadline(Some(at))) = out.pop_if(|a| matches!(a, Action::Deadline(_))) {
+                now = at;
+                scanner.step(now, Input::Deadline, &mut out).unwrap();
+            }
+        }
+        out
+    }
+
+    fn code(text: &str) -> Action {
+        Action::Emit(DeviceEvent::Scanner(Event::Code(text.to_owned())))
+    }
+
+    #[test]
+    fn without_terminators_a_silence_ends_a_code() {
+        assert_eq!(with_silences(&[b"4006381", b"333931"]), [code("4006381"), code("333931")]);
+    }
+
+    #[test]
+    fn half_a_code_of_a_scanner_that_sends_terminators_is_dropped_and_said() {
+        let said = with_silences(&[b"4006381333931\r", b"40063", b"76543210\r"]);
+        assert_eq!(
+            said,
+            [code("4006381333931"), Action::Condition(torn()), Action::Condition(Condition::Ready), code("76543210")]
+        );
+    }
+
+    #[test]
+    fn a_scanner_whose_terminator_was_taken_away_is_heard_again_from_the_second_code_on() {
+        let said = with_silences(&[b"4006381333931\r", b"11111111", b"22222222"]);
+        assert_eq!(said.last(), Some(&code("22222222")));
     }
 
     proptest! {

@@ -61,7 +61,13 @@ async fn main() -> Result<()> {
     };
     let faults = faults(&heard, &held);
     counter.shop.close().await?;
-    println!("CHAOS events={} lost={} doubled={} reordered={}", heard.len(), faults.lost, faults.doubled, faults.reordered);
+    println!(
+        "CHAOS events={} lost={} doubled={} reordered={}",
+        heard.len(),
+        faults.lost,
+        faults.doubled,
+        faults.reordered
+    );
     anyhow::ensure!(faults == system_tests::counter::Faults::default(), "the day went wrong");
     Ok(())
 }

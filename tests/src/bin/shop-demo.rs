@@ -137,7 +137,10 @@ async fn pair(shop: &Shop, story: &Story) -> Result<Cast> {
     let erp = shop.administrator().await?;
     let began = monotonic_us();
     let code = shop.code_on_ticket(&mut sim, PRINTER).await?;
-    story.step(&format!("the box prints a ticket with the code {}", link_protocol::enrol::display_code(&code)), ms_since(began));
+    story.step(
+        &format!("the box prints a ticket with the code {}", link_protocol::enrol::display_code(&code)),
+        ms_since(began),
+    );
     let began = monotonic_us();
     erp.pair_by_code(&code).await?;
     story.step("the code is typed at IoT > Connect, box and ERP trust each other", ms_since(began));
@@ -204,7 +207,8 @@ async fn weigh(story: &Story, cast: &mut Cast, product: &Product) -> Result<Stri
     cast.sim.put(SCALE, "0.734").await?;
     let scale = cast.device(DeviceClass::Scale)?;
     let id = format!("demo-weigh-{put}");
-    let command = json!({ "command_id": id, "box": cast.box_id, "device": scale, "do": "read_weight", "ttl_ms": 10_000 });
+    let command =
+        json!({ "command_id": id, "box": cast.box_id, "device": scale, "do": "read_weight", "ttl_ms": 10_000 });
     cast.erp.command(&command).await?;
     let outcome = cast.erp.outcome(&id, Duration::from_secs(15)).await?;
     let Outcome::Done { value: OutcomeValue::Weight(weight) } = outcome else {
@@ -255,6 +259,9 @@ fn stay(shop: &Shop) {
     line(&format!("    {}/iot/boxes    boxes, devices, events", shop.erp_url()));
     line(&format!("  The box's homepage, technician password {}", technician.trim()));
     line(&format!("    {}/", shop.box_url()));
-    line(&format!("  Make things happen: README of hardware-fixtures, socket named in {}", shop.dir().join("ports.toml").display()));
+    line(&format!(
+        "  Make things happen: README of hardware-fixtures, socket named in {}",
+        shop.dir().join("ports.toml").display()
+    ));
     line("\nCtrl-C closes the shop.");
 }

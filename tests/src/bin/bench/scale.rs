@@ -86,7 +86,13 @@ pub(crate) async fn run() -> Result<()> {
         }
     }
     let delivered = count(delays.len()) * 100.0 / count(made.max(1));
-    report(&Figure { name: "scale_changes_delivered", value: delivered, unit: "%", goal: Some((">=", 100.0)), peer: None });
+    report(&Figure {
+        name: "scale_changes_delivered",
+        value: delivered,
+        unit: "%",
+        goal: Some((">=", 100.0)),
+        peer: None,
+    });
     let p50 = percentile(&mut delays, 50);
     report(&Figure { name: "scale_answer_to_websocket_p50", value: p50, unit: "ms", goal: None, peer: None });
     let p99 = percentile(&mut delays, 99);
