@@ -66,7 +66,7 @@ impl Shop {
         let password = random_password();
         let shop = Self { options, erp_address, box_address, password, sim: None, erp: None, iot_box: None };
         let password_file = shop.dir().join("admin-password");
-        write_secret(&password_file, &shop.password)?;
+        write_secret(&password_file, &format!("{}\n", shop.password))?;
         let (data, file) = (path(&shop.dir().join("erp"))?, path(&password_file)?);
         let args = ["init", "--data", &data, "--demo", "--admin-password-file", &file];
         let init = Program::start("erp", &args, &[], &shop.dir().join("erp-init.log"))?;
@@ -259,10 +259,13 @@ fn random_password() -> String {
     data_encoding::BASE32_NOPAD.encode(&bytes).to_lowercase()
 }
 
-fn write_secret(file: &Path, text: &str) -> Result<()> {
+/// A file for its owner only, there whole or not at all.
+pub fn write_secret(file: &Path, text: &str) -> Result<()> {
     use std::{io::Write, os::unix::fs::OpenOptionsExt};
-    let mut out = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(file)?;
-    Ok(writeln!(out, "{text}")?)
+    let staged = file.with_extension("new");
+    let mut out = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&staged)?;
+    out.write_all(text.as_bytes())?;
+    Ok(std::fs::rename(staged, file)?)
 }
 
 fn path(path: &Path) -> Result<String> {

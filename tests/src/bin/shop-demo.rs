@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use system_tests::{
     clock::{monotonic_us, ms_between, ms_since},
     erp::{Bus, Erp, Product},
-    shop::{ADMIN, Options, Shop, printed},
+    shop::{ADMIN, Options, Shop, printed, write_secret},
     till::BoxSocket,
 };
 
@@ -32,6 +32,9 @@ struct Args {
     /// Where the shop's data lies; emptied first.
     #[arg(long, default_value = "var/demo")]
     dir: PathBuf,
+    /// Once the shop is open, write here where it is and how to sign in (shell variables; readable by the owner only).
+    #[arg(long, value_name = "FILE")]
+    addresses: Option<PathBuf>,
 }
 
 #[tokio::main]
@@ -46,6 +49,10 @@ async fn main() -> Result<()> {
     match (result, shop) {
         (Ok(true), Some(shop)) if !args.once => {
             stay(&shop);
+            if let Some(file) = &args.addresses {
+                let text = format!("ERP_URL={}\nERP_LOGIN={ADMIN}\nERP_PASSWORD={}\n", shop.erp_url(), shop.password);
+                write_secret(file, &text)?;
+            }
             stop.await;
             line("Closing the shop.");
             shop.close().await
