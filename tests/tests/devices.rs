@@ -1,5 +1,7 @@
 //! Devices that misbehave: a clear message at the right place, and nothing lost or stuck.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::time::Duration;
 
 use anyhow::{Context, Result};

@@ -1,5 +1,7 @@
 //! A box and an ERP come together and part, by every way there is.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::time::Duration;
 
 use link_protocol::local::Hello;
