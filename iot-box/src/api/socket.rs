@@ -28,7 +28,7 @@ use link_protocol::{
 };
 use tokio::{
     sync::{Semaphore, broadcast::error::RecvError, mpsc},
-    time::{Instant, interval, timeout},
+    time::{Instant, interval, sleep_until, timeout},
 };
 
 use super::{
@@ -50,6 +50,8 @@ const SILENT_FOR: Duration = Duration::from_secs(65);
 const COMMANDS: usize = 16;
 /// A command may wait for its device for at most this long.
 const LONGEST_TTL_MS: u32 = 600_000;
+/// How late a listener may learn how many events are unsent.
+const STATE_AFTER: Duration = Duration::from_millis(200);
 /// Events read from the outbox at a time.
 const CHUNK: usize = 200;
 
@@ -174,6 +176,8 @@ impl Listener {
             }
         }
 
+        let mut full = stats.borrow_and_update().full;
+        let mut state_due = None;
         let mut ping = interval(PING_EVERY);
         let mut last_frame = Instant::now();
         loop {
@@ -200,7 +204,18 @@ impl Listener {
                     self.state(devices).await?;
                 }
                 Ok(()) = stats.changed() => {
-                    stats.borrow_and_update();
+                    // The number of unsent events changes with every scan, a moment before the scan itself comes by:
+                    // it must not go ahead of it. That the disk is full is said at once.
+                    let now_full = stats.borrow_and_update().full;
+                    if now_full != full {
+                        full = now_full;
+                        self.tell_state().await?;
+                    } else if state_due.is_none() {
+                        state_due = Some(Instant::now() + STATE_AFTER);
+                    }
+                }
+                () = sleep_until(state_due.unwrap_or_else(Instant::now)), if state_due.is_some() => {
+                    state_due = None;
                     self.tell_state().await?;
                 }
                 changed = pairing.changed() => {
