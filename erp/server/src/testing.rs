@@ -148,7 +148,7 @@ impl TestServer {
             origins: vec![origin.clone(), format!("https://127.0.0.1:{}", address.port())],
             public_url: origin,
             zone: "iot.internal".into(),
-            own_names: vec!["localhost".into()],
+            own_names: vec!["localhost".into(), "counter.local".into()],
             own_addresses: vec!["127.0.0.1".parse().unwrap()],
         });
         let ca =

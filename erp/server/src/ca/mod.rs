@@ -164,19 +164,22 @@ impl Authority {
     }
 
     /// The certificate that a box shows to browsers on its LAN; the CA's own certificate follows it.
-    /// `addresses` must be filtered by the caller's policy already; names outside the constraints are left out.
+    /// `addresses` must be filtered by the caller's policy already; names outside the constraints are left out, and so
+    /// are those in `taken`, which belong to somebody else. The box's id is in the others, so that it always has one.
     pub fn issue_box_server(
         &self,
         box_id: &BoxId,
         name: &str,
+        taken: &[String],
         zone: &str,
         addresses: &[IpAddr],
         request: &Request,
     ) -> Result<Issued, CaError> {
         let mut params = leaf(name, SERVER_DAYS)?;
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        let names = [format!("{}.local", slug(name)), format!("{box_id}.local"), format!("*.{box_id}.{zone}")];
-        params.subject_alt_names = self.names(names.iter().map(String::as_str), addresses)?;
+        let names = [local_name(name), format!("{box_id}.local"), format!("*.{box_id}.{zone}")];
+        let free = names.iter().map(String::as_str).filter(|n| !taken.iter().any(|t| t.eq_ignore_ascii_case(n)));
+        params.subject_alt_names = self.names(free, addresses)?;
         let mut issued = issue(params, request.key(), &self.server)?;
         issued.pem.push_str(self.server_ca_pem());
         Ok(issued)
@@ -205,6 +208,11 @@ impl Authority {
         out.extend(addresses.iter().filter(|a| allowed.permits_address(**a)).map(|a| SanType::IpAddress(*a)));
         Ok(out)
     }
+}
+
+/// Under which name mDNS may find a box that people call `name`.
+pub fn local_name(name: &str) -> String {
+    format!("{}.local", slug(name))
 }
 
 /// Certificates and key of a [`StoredPair`], for rustls.

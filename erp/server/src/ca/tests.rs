@@ -60,7 +60,7 @@ fn a_box_gets_its_names_and_private_addresses_only() {
     let (pem, box_id) = greedy_request();
     let request = Request::parse(&pem).unwrap();
     let addresses = ["192.168.1.20".parse().unwrap(), "8.8.8.8".parse().unwrap(), "fd00::7".parse().unwrap()];
-    let issued = authority.issue_box_server(&box_id, "Shop (2)", BOX_ZONE, &addresses, &request).unwrap();
+    let issued = authority.issue_box_server(&box_id, "Shop (2)", &[], BOX_ZONE, &addresses, &request).unwrap();
     let chain = certificates(&issued.pem);
     assert_eq!(chain.len(), 2, "the CA follows the leaf");
     verify(&chain, authority.server_ca_der(), KeyUsage::server_auth()).unwrap();

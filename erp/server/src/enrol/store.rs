@@ -13,7 +13,7 @@ use link_protocol::{
 use super::{PairedBox, Parts, clean, desk::check_applicant, name::clean_text, random_id, token_hash, unique};
 use crate::{
     access,
-    ca::{is_private, local_addresses},
+    ca::{is_private, local_addresses, local_name},
     error::ServiceError,
     hub::Kick,
 };
@@ -51,10 +51,14 @@ pub(super) async fn pairing(
     let name = unique(&wanted, others.clone());
 
     let client = parts.ca.issue_client(box_id, &client_request).map_err(ServiceError::internal)?;
-    let addresses = certificate_addresses(&applicant.addresses, from, &local_addresses());
+    let mut erps = local_addresses();
+    erps.extend(&config.own_addresses);
+    let addresses = certificate_addresses(&applicant.addresses, from, &erps);
+    // A box is called what it likes: it gets neither the ERP's name nor one that another box has.
+    let taken: Vec<String> = config.own_names.iter().cloned().chain(others.map(local_name)).collect();
     let server = parts
         .ca
-        .issue_box_server(box_id, &name, &config.zone, &addresses, &server_request)
+        .issue_box_server(box_id, &name, &taken, &config.zone, &addresses, &server_request)
         .map_err(ServiceError::internal)?;
     let pairing: PairingId = random_id::<15>()?.parse().map_err(ServiceError::internal)?;
 

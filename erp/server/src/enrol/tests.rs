@@ -245,6 +245,32 @@ async fn a_token_ends_after_an_hour_and_its_secret_is_not_in_the_database() {
     assert_eq!(late, Err(Refused::Token));
 }
 
+/// DNS names in the certificate that a box shows to browsers.
+fn certificate_names(it: &TestBox) -> Vec<String> {
+    let pem = &it.grant.as_ref().unwrap().server_certificate;
+    let (_, pem) = x509_parser::pem::parse_x509_pem(pem.as_bytes()).unwrap();
+    let certificate = pem.parse_x509().unwrap();
+    let names = certificate.subject_alternative_name().unwrap().unwrap();
+    let dns = |name: &x509_parser::extensions::GeneralName<'_>| match name {
+        x509_parser::extensions::GeneralName::DNSName(name) => Some((*name).to_owned()),
+        _ => None,
+    };
+    names.value.general_names.iter().filter_map(dns).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_box_cannot_call_itself_what_the_erp_or_another_box_is_called() {
+    let server = TestServer::start().await;
+    let names = |it: &TestBox| -> Vec<String> {
+        certificate_names(it).into_iter().filter(|n| !n.contains(it.box_id.as_str())).collect()
+    };
+    assert_eq!(names(&server.paired_box("Shop").await), ["shop.local"]);
+    assert_eq!(names(&server.paired_box("Shop!").await), [""; 0], "the first box's name");
+    let posing = server.paired_box("Counter").await;
+    assert_eq!(names(&posing), [""; 0], "the ERP's own name");
+    assert!(certificate_names(&posing).contains(&format!("{}.local", posing.box_id)));
+}
+
 async fn unpairing_here_cuts_the_live_session(server: TestServer) {
     let it = server.paired_box("Shop").await;
     let (mut wire, _) = it.session(server.address).await;
