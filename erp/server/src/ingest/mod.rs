@@ -93,9 +93,21 @@ impl Ingest {
 
     async fn batch(&mut self, messages: impl Iterator<Item = Inbound>) {
         let mut items = Vec::with_capacity(BATCH);
+        let mut ended = vec![];
         for message in messages {
+            if let Inbound::Disconnected { session, .. } = &message {
+                ended.push(*session);
+            }
             items.extend(self.sort(message));
         }
+        self.take(items).await;
+        // Only now: what they said before they ended has needed their order.
+        for session in ended {
+            self.sessions.remove(&session);
+        }
+    }
+
+    async fn take(&mut self, mut items: Vec<Item>) {
         // A weight that settles is only looked at: it neither waits for the disk nor touches it.
         items.retain(|item| match &item.said {
             Said::Live(live) => {
@@ -129,7 +141,6 @@ impl Ingest {
                 Some(Item { box_id, session, said: Said::Connected, ack: None })
             }
             Inbound::Disconnected { box_id, session } => {
-                self.sessions.remove(&session);
                 if self.current.get(&box_id) != Some(&session) {
                     return None;
                 }
@@ -145,6 +156,11 @@ impl Ingest {
                     return None;
                 }
                 match parse::message(&leaf, &payload) {
+                    // The last will of a connection that broke comes after its successor: the box is there.
+                    Ok(Said::State(_)) if self.current.get(&box_id).is_some_and(|newest| *newest > session) => {
+                        finish(ack, AckResult::Committed);
+                        None
+                    }
                     Ok(said) => Some(Item { box_id, session, said, ack }),
                     Err(error) => {
                         tracing::warn!(r#box.id = %box_id, topic = leaf, %error, "A message from a box makes no sense.");

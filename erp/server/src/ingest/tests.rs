@@ -214,6 +214,51 @@ async fn a_box_that_says_goodbye_is_unpaired_and_let_in_no_more(server: TestServ
     assert_eq!((u8::from(refused.reason_code), refused.reason_string.as_deref()), (135, Some("unpaired")));
 }
 
+async fn the_last_will_of_an_older_connection_does_not_make_a_box_absent(server: TestServer) {
+    let it = server.paired_box("Shop").await;
+    let mut ingest = ingest(&server);
+    let box_id = || it.box_id.clone();
+    let connected = |session| Inbound::Connected { box_id: box_id(), session, address: server.address };
+    let will = State { online: false, ..state(vec![]) };
+    let will = serde_json::to_vec(&will).unwrap().into();
+    let said = [
+        connected(7),
+        connected(8),
+        // The older connection broke, and the hub noticed it late.
+        Inbound::Message { box_id: box_id(), session: 7, leaf: topic::STATE.into(), payload: will, ack: None },
+        Inbound::Disconnected { box_id: box_id(), session: 7 },
+    ];
+    ingest.batch(said.into_iter()).await;
+    assert!(server.state.boxes.get(server.cashier, &it.box_id).await.unwrap().online);
+}
+
+async fn nothing_is_kept_of_a_session_that_ended(server: TestServer) {
+    let it = server.paired_box("Shop").await;
+    let mut ingest = ingest(&server);
+    let (box_id, session) = (it.box_id.clone(), 7);
+    let payload = batch(&it, &[event(1, "a")]).into();
+    let said = [
+        Inbound::Connected { box_id: box_id.clone(), session, address: server.address },
+        Inbound::Message { box_id: box_id.clone(), session, leaf: topic::EVENTS.into(), payload, ack: None },
+        Inbound::Disconnected { box_id, session },
+    ];
+    ingest.batch(said.into_iter()).await;
+    assert_eq!(server.count("iot.event").await, 1);
+    assert!(ingest.sessions.is_empty() && ingest.current.is_empty());
+}
+
+/// Beside the server's own, to see into it.
+fn ingest(server: &TestServer) -> Ingest {
+    let state = &server.state;
+    Ingest::new(Parts {
+        engine: state.engine.clone(),
+        link: state.link.clone(),
+        bus: state.bus.clone(),
+        boxes: state.boxes.clone(),
+        commands: state.commands.clone(),
+    })
+}
+
 crate::testing::on_both!(
     each_event_is_stored_once_and_acknowledged_after_its_commit,
     a_gap_within_a_session_is_refused_and_never_acknowledged,
@@ -222,4 +267,6 @@ crate::testing::on_both!(
     one_event_name_with_two_contents_is_told_on_the_boxs_record,
     a_state_becomes_records_and_only_what_changed_is_told,
     a_box_that_says_goodbye_is_unpaired_and_let_in_no_more,
+    the_last_will_of_an_older_connection_does_not_make_a_box_absent,
+    nothing_is_kept_of_a_session_that_ended,
 );
