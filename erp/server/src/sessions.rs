@@ -13,8 +13,8 @@ use argon2::{
 };
 use axum::{
     extract::FromRequestParts,
-    http::{Method, header, request::Parts},
-    response::{IntoResponse, Redirect, Response},
+    http::{header, request::Parts},
+    response::{IntoResponse, Response},
 };
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use erp_engine::{Engine, Id, Record, Search, Uid, domain, values};
@@ -41,8 +41,7 @@ pub enum Role {
     Admin,
 }
 
-/// A signed-in person. As a handler's argument it refuses everybody else: a page request is sent to `/web/login`,
-/// anything else gets 401.
+/// A signed-in person. As a handler's argument it refuses everybody else.
 #[derive(Debug, Clone)]
 pub struct Session {
     pub uid: Uid,
@@ -249,7 +248,6 @@ impl FromRequestParts<AppState> for Session {
         }
         match find(parts, state).await {
             Ok(Some(session)) => Ok(session),
-            Ok(None) if wants_page(parts) => Err(Redirect::to("/web/login").into_response()),
             Ok(None) => Err(ServiceError::SignedOut.into_response()),
             Err(e) => Err(e.into_response()),
         }
@@ -271,11 +269,6 @@ pub(crate) fn cookie(parts: &Parts) -> Option<&str> {
         .filter_map(|pair| pair.trim().split_once('='))
         .find(|(name, _)| *name == COOKIE)
         .map(|(_, value)| value)
-}
-
-fn wants_page(parts: &Parts) -> bool {
-    let accepts = parts.headers.get(header::ACCEPT).and_then(|a| a.to_str().ok()).unwrap_or_default();
-    parts.method == Method::GET && accepts.contains("text/html")
 }
 
 #[cfg(test)]

@@ -2,8 +2,7 @@
 
 use axum::{
     extract::{FromRequestParts, Request, State},
-    http::{HeaderValue, Method, StatusCode, Uri, header},
-    middleware::Next,
+    http::{HeaderValue, Method, StatusCode, Uri, header, request::Parts},
     response::{Html, IntoResponse, Redirect, Response},
 };
 use maud::Markup;
@@ -65,8 +64,8 @@ impl IntoResponse for PageError {
 
 /// The server's fallback: a page for people, a JSON error for programs.
 pub async fn not_found(State(state): State<AppState>, uri: Uri, request: Request) -> Response {
-    if wants_page(&request) {
-        let (mut parts, _) = request.into_parts();
+    let (mut parts, _) = request.into_parts();
+    if wants_page(&parts) {
         let session = Session::from_request_parts(&mut parts, &state).await.ok();
         let user = session.as_ref().map(who);
         return PageError(Trouble::not_found(uri.path()), user).into_response();
@@ -110,26 +109,22 @@ impl Part {
     }
 }
 
-fn wants_page(request: &Request) -> bool {
-    let accepts = request.headers().get(header::ACCEPT).and_then(|a| a.to_str().ok()).unwrap_or_default();
-    request.method() == Method::GET && accepts.contains("text/html")
+fn wants_page(parts: &Parts) -> bool {
+    let accepts = parts.headers.get(header::ACCEPT).and_then(|a| a.to_str().ok()).unwrap_or_default();
+    parts.method == Method::GET && accepts.contains("text/html")
 }
 
-/// Somebody who is not signed in comes back to the page he asked for.
-pub(super) async fn send_to_login(request: Request, next: Next) -> Response {
-    let wanted = wants_page(&request).then(|| request.uri().clone());
-    let response = next.run(request).await;
-    let to_login = response.status().is_redirection()
-        && response.headers().get(header::LOCATION).is_some_and(|l| l.as_bytes() == b"/web/login");
-    match wanted {
-        Some(uri) if to_login && uri.path() != "/web/login" => {
-            let path = uri.path_and_query().map_or("/", |p| p.as_str());
-            if path == "/" {
-                return Redirect::to("/web/login").into_response();
-            }
-            Redirect::to(&format!("/web/login?next={}", escape(path))).into_response()
-        }
-        _ => response,
+/// What the guard says instead of a page. Somebody who is not signed in comes back to the page he asked for.
+pub fn refused(error: ServiceError, parts: &Parts, session: Option<&Session>) -> Response {
+    if !matches!(error, ServiceError::SignedOut) {
+        return PageError(error.into(), session.map(who)).into_response();
+    }
+    if !wants_page(parts) {
+        return error.into_response();
+    }
+    match parts.uri.path_and_query().map_or("/", |p| p.as_str()) {
+        "/" => Redirect::to("/web/login").into_response(),
+        path => Redirect::to(&format!("/web/login?next={}", escape(path))).into_response(),
     }
 }
 

@@ -13,29 +13,35 @@ mod till;
 pub(crate) mod view;
 
 use axum::{
-    Router,
-    middleware::from_fn,
+    http::Method,
     routing::{get, post},
 };
 
-use crate::state::AppState;
+use crate::web::{
+    Capability::{Admin, Public, User},
+    Route, route,
+};
 
-pub fn router() -> Router<AppState> {
+/// The pages' part of the table.
+pub const ROUTES: &[Route] = &[
+    route(Method::GET, "/", User, || get(home::page)),
+    route(Method::GET, "/web/login", Public, || get(login::page)),
+    route(Method::GET, "/iot/boxes", User, || get(boxes::list)),
+    route(Method::GET, "/iot/boxes/{box_id}", User, || get(boxes::one)),
+    route(Method::POST, "/iot/boxes/{box_id}/rename", Admin, || post(boxes::rename)),
+    route(Method::POST, "/iot/boxes/{box_id}/unpair", Admin, || post(boxes::unpair)),
+    route(Method::GET, "/iot/connect", User, || get(connect::page)),
+    route(Method::GET, "/iot/devices", User, || get(devices::page)),
+    route(Method::GET, "/iot/events", User, || get(events::page)),
+    route(Method::GET, "/till", User, || get(till::page)),
+    route(Method::GET, "/assets/{hash}/{*path}", Public, || get(assets::get)),
+    route(Method::GET, "/favicon.ico", Public, || get(assets::favicon)),
+];
+
+/// Tells the views where style sheets and scripts are.
+pub fn prepare() {
     view::layout::set_asset_base(assets::base().to_owned());
-    let pages = Router::new()
-        .route("/", get(home::page))
-        .route("/web/login", get(login::page))
-        .route("/iot/boxes", get(boxes::list))
-        .route("/iot/boxes/{box_id}", get(boxes::one))
-        .route("/iot/boxes/{box_id}/rename", post(boxes::rename))
-        .route("/iot/boxes/{box_id}/unpair", post(boxes::unpair))
-        .route("/iot/connect", get(connect::page))
-        .route("/iot/devices", get(devices::page))
-        .route("/iot/events", get(events::page))
-        .route("/till", get(till::page))
-        .layer(from_fn(frame::send_to_login));
-    pages.route("/assets/{hash}/{*path}", get(assets::get)).route("/favicon.ico", get(assets::favicon))
 }
 
-pub use frame::not_found;
+pub use frame::{not_found, refused};
 pub use login::failed as login_failed;

@@ -27,9 +27,13 @@ const CSP: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; fram
 
 pub(super) async fn guard(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
-    let mut response = match check(&mut parts, &state).await {
+    let pattern = parts.extensions.get::<MatchedPath>().map(|m| m.as_str().to_owned());
+    let mut response = match check(&mut parts, &state, pattern.as_deref()).await {
         Ok(()) => next.run(Request::from_parts(parts, body)).await,
-        Err(refused) => refused.into_response(),
+        Err(error) if pattern.as_deref().is_some_and(|p| routes::is_page(&parts.method, p)) => {
+            crate::pages::refused(error, &parts, parts.extensions.get::<Session>())
+        }
+        Err(error) => error.into_response(),
     };
     let headers = response.headers_mut();
     for (name, value) in [
@@ -45,9 +49,8 @@ pub(super) async fn guard(State(state): State<AppState>, request: Request, next:
     response
 }
 
-async fn check(parts: &mut Parts, state: &AppState) -> Result<(), ServiceError> {
-    let pattern = parts.extensions.get::<MatchedPath>().map(|m| m.as_str().to_owned());
-    let route = pattern.as_deref().and_then(|p| routes::find(&parts.method, p));
+async fn check(parts: &mut Parts, state: &AppState, pattern: Option<&str>) -> Result<(), ServiceError> {
+    let route = pattern.and_then(|p| routes::find(&parts.method, p));
     let capability = route.map(|r| r.capability);
     // Boxes may come by an address that this computer does not know itself by; they have no cookie to lose.
     if !matches!(capability, Some(Capability::Enrolment | Capability::Public)) {
@@ -60,17 +63,17 @@ async fn check(parts: &mut Parts, state: &AppState) -> Result<(), ServiceError> 
     if !matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS) {
         check_origin(parts, state, session.as_ref())?;
     }
-    match (capability, &session) {
-        (Some(Capability::User | Capability::Admin), None) => return Err(ServiceError::SignedOut),
-        (Some(Capability::Admin), Some(s)) if s.role != Role::Admin => {
-            return Err(ServiceError::Forbidden("only administrators may do this".to_owned()));
-        }
-        _ => {}
-    }
+    let role = session.as_ref().map(|s| s.role);
     if let Some(session) = session {
         parts.extensions.insert::<Session>(session);
     }
-    Ok(())
+    match (capability, role) {
+        (Some(Capability::User | Capability::Admin), None) => Err(ServiceError::SignedOut),
+        (Some(Capability::Admin), Some(Role::User)) => {
+            Err(ServiceError::Forbidden("only administrators may do this".to_owned()))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn check_host(parts: &Parts, state: &AppState) -> Result<(), ServiceError> {

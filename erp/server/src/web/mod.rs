@@ -18,16 +18,17 @@ use tower::ServiceBuilder;
 
 use crate::state::AppState;
 
-pub use routes::{Capability, ROUTES, Route};
+pub(crate) use routes::route;
+pub use routes::{Capability, Route};
 
 /// Largest request body; receipts with pictures come as commands of 200 kB at most.
 const BODY_LIMIT: usize = 512 * 1024;
 
 /// Everything the server answers.
 pub fn router(state: AppState) -> Router {
-    let own = ROUTES.iter().fold(Router::new(), |router, route| router.route(route.path, (route.handler)()));
-    let all = own
-        .merge(crate::pages::router())
+    crate::pages::prepare();
+    let all = routes::all()
+        .fold(Router::new(), |router, route| router.route(route.path, (route.handler)()))
         .fallback(crate::pages::not_found)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(from_fn_with_state(state.clone(), guard::guard))

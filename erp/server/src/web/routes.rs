@@ -1,4 +1,4 @@
-//! The table of this server's own routes. A route that is not here does not exist; pages (`crate::pages`) have theirs.
+//! The table of routes: these and the pages' ([`crate::pages::ROUTES`]). A route that is not in it does not exist.
 
 use axum::{
     http::Method,
@@ -6,7 +6,7 @@ use axum::{
 };
 
 use super::{enrol, iot, login, socket, till};
-use crate::state::AppState;
+use crate::{pages, state::AppState};
 
 /// What a request must bring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub struct Route {
     pub handler: fn() -> MethodRouter<AppState>,
 }
 
-const fn route(
+pub(crate) const fn route(
     method: Method,
     path: &'static str,
     capability: Capability,
@@ -41,7 +41,7 @@ const fn route(
 
 use Capability::{Admin, Enrolment, Password, Public, User};
 
-pub const ROUTES: &[Route] = &[
+const ROUTES: &[Route] = &[
     route(Method::GET, "/iot/v1/ca.pem", Public, || get(enrol::ca)),
     route(Method::POST, "/iot/v1/enrol/offer", Enrolment, || post(enrol::offer)),
     route(Method::POST, "/iot/v1/enrol/poll", Enrolment, || post(enrol::poll)),
@@ -66,9 +66,17 @@ pub const ROUTES: &[Route] = &[
     route(Method::POST, "/till/grant", User, || post(till::grant)),
 ];
 
+/// The whole table.
+pub(super) fn all() -> impl Iterator<Item = &'static Route> {
+    ROUTES.iter().chain(pages::ROUTES)
+}
+
 /// The row of a request, by the path pattern that matched.
 pub(super) fn find(method: &Method, pattern: &str) -> Option<&'static Route> {
-    ROUTES
-        .iter()
-        .find(|r| r.path == pattern && (r.method == method || r.method == Method::GET && method == Method::HEAD))
+    all().find(|r| r.path == pattern && (r.method == method || r.method == Method::GET && method == Method::HEAD))
+}
+
+/// Whether what matched is a page, so that a refusal looks like one.
+pub(super) fn is_page(method: &Method, pattern: &str) -> bool {
+    pages::ROUTES.iter().any(|r| r.path == pattern && r.method == method)
 }

@@ -72,14 +72,16 @@ async fn read(response: Response<Body>) -> Value {
 }
 
 fn example(path: &str) -> String {
-    path.replace("{box}", &"a".repeat(26)).replace("{id}", "command-1")
+    let a_box = "a".repeat(26);
+    let path = path.replace("{box}", &a_box).replace("{box_id}", &a_box).replace("{id}", "command-1");
+    path.replace("{hash}", "0").replace("{*path}", "app.css")
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_route_of_the_table_does_anything_without_what_its_row_asks_for() {
     let server = TestServer::start().await;
     let (nobody, cashier) = (Browser::new(&server), Browser::signed_in(&server, "cashier").await);
-    for route in ROUTES {
+    for route in routes::all() {
         let path = example(route.path);
         let ask = async |browser: &Browser<'_>| match route.method {
             Method::GET => browser.get(&path).await.status(),
@@ -103,7 +105,7 @@ async fn no_route_of_the_table_does_anything_without_what_its_row_asks_for() {
 async fn what_changes_something_must_come_from_our_pages_or_carry_the_token() {
     let server = TestServer::start().await;
     let admin = Browser::signed_in(&server, "admin").await;
-    for route in ROUTES.iter().filter(|r| r.method != Method::GET && r.capability != Capability::Enrolment) {
+    for route in routes::all().filter(|r| r.method != Method::GET && r.capability != Capability::Enrolment) {
         let path = example(route.path);
         let post = |headers: &[(&str, &str)]| {
             let mut request = admin.request(Method::POST, &path).header(header::CONTENT_TYPE, "application/json");
@@ -128,6 +130,28 @@ async fn what_changes_something_must_come_from_our_pages_or_carry_the_token() {
             assert_ne!(status, StatusCode::FORBIDDEN, "{path} with its token");
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_refuses_as_a_page_and_leads_back_after_signing_in() {
+    let server = TestServer::start().await;
+    let html = async |browser: &Browser<'_>, method, path: &str| {
+        let request = browser.request(method, path).header(header::ACCEPT, "text/html");
+        let request = request.header(header::ORIGIN, browser.origin());
+        browser.send(request.body(Body::empty()).unwrap()).await
+    };
+    let nobody = Browser::new(&server);
+    for (path, login) in [("/", "/web/login"), ("/iot/events?device=a", "/web/login?next=/iot/events%3Fdevice%3Da")] {
+        let response = html(&nobody, Method::GET, path).await;
+        assert_eq!(
+            (response.status(), &response.headers()[header::LOCATION]),
+            (StatusCode::SEE_OTHER, &login.parse().unwrap())
+        );
+    }
+    let cashier = Browser::signed_in(&server, "cashier").await;
+    let refused = html(&cashier, Method::POST, &example("/iot/boxes/{box_id}/unpair")).await;
+    assert_eq!(refused.status(), StatusCode::FORBIDDEN);
+    assert!(refused.headers()[header::CONTENT_TYPE].to_str().unwrap().starts_with("text/html"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
