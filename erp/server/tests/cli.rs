@@ -54,6 +54,22 @@ impl Server {
 }
 
 #[test]
+fn in_a_folder_that_others_may_read_the_files_are_private_all_the_same() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    std::fs::write(dir.path().join("password"), "correct horse battery staple\n").unwrap();
+    let made = run(dir.path(), &["init", "--data", "shop", "--admin-password-file", "password"]);
+    assert!(made.status.success(), "{}", said(&made));
+    // The folder was made by us; the files must not rely on it.
+    for entry in std::fs::read_dir(dir.path().join("shop")).unwrap() {
+        let entry = entry.unwrap();
+        let mode = entry.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{} has mode {mode:o}", entry.path().display());
+    }
+}
+
+#[test]
 fn wrong_usage_ends_with_64_and_help_with_0() {
     let dir = tempfile::tempdir().unwrap();
     for wrong in [
