@@ -31,6 +31,10 @@ pub mod label {
     pub const GRANT: &str = "iot-enrol v1 grant";
 }
 
+/// ALPN of enrolment, offered before `http/1.1`: by it an ERP that shows browsers a certificate from elsewhere knows a
+/// box, and shows it the one that its own CA signed, whose fingerprint stands in the token.
+pub const ALPN: &[u8] = b"iot-enrol";
+
 /// Identities of SPAKE2.
 pub const PAKE_IDENTITY_BOX: &[u8] = b"iot-box";
 pub const PAKE_IDENTITY_ERP: &[u8] = b"erp";

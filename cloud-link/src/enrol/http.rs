@@ -122,7 +122,7 @@ fn config(trust: Trust) -> Result<ClientConfig, Error> {
         .dangerous()
         .with_custom_certificate_verifier(verifier)
         .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![link_protocol::enrol::ALPN.to_vec(), b"http/1.1".to_vec()];
     config.resumption = rustls::client::Resumption::disabled();
     Ok(config)
 }

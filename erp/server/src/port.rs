@@ -3,6 +3,7 @@
 //! ```text
 //! first byte is no TLS record -> plain HTTP: 308 to https
 //! ALPN mqtt                   -> mutual TLS -> hub
+//! ALPN iot-enrol              -> TLS with the certificate of our own CA -> HTTP/1.1
 //! anything else               -> TLS -> HTTP/1.1
 //! ```
 //! Browsers are never asked for a certificate, and no session is resumed past a revocation.
@@ -12,6 +13,7 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use axum::{Router, extract::ConnectInfo, http::Request};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use link_protocol::enrol;
 use rustls::{
     RootCertStore, ServerConfig,
     server::{NoServerSessionStorage, WebPkiClientVerifier},
@@ -62,6 +64,13 @@ pub fn web_tls((chain, key): Pair) -> Result<Arc<ServerConfig>, PortError> {
     Ok(Arc::new(config))
 }
 
+/// For boxes that enrol: `pair` is of our own CA, which a token names.
+pub fn enrol_tls(pair: Pair) -> Result<Arc<ServerConfig>, PortError> {
+    let mut config = Arc::unwrap_or_clone(web_tls(pair)?);
+    config.alpn_protocols = vec![enrol::ALPN.to_vec()];
+    Ok(Arc::new(config))
+}
+
 pub fn mqtt_tls((chain, key): Pair, client_ca: &CertificateDer<'static>) -> Result<Arc<ServerConfig>, PortError> {
     let mut roots = RootCertStore::empty();
     roots.add(client_ca.clone())?;
@@ -81,6 +90,7 @@ pub struct Services {
     pub router: Router,
     pub star: Star,
     pub web: Arc<ServerConfig>,
+    pub enrol: Arc<ServerConfig>,
     pub mqtt: Arc<ServerConfig>,
     /// Where plain HTTP is sent, without a slash at the end.
     pub public_url: String,
@@ -169,8 +179,13 @@ async fn open(mut stream: TcpStream, kind: Kind, services: &Services) -> io::Res
         return Ok(Opened::Redirected);
     }
     let start = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), stream).await?;
-    let mqtt = kind == Kind::Mqtt || start.client_hello().alpn().is_some_and(|mut names| names.any(|n| n == ALPN_MQTT));
-    let config = if mqtt { &services.mqtt } else { &services.web };
+    let asks = |for_: &[u8]| start.client_hello().alpn().is_some_and(|mut names| names.any(|n| n == for_));
+    let mqtt = kind == Kind::Mqtt || asks(ALPN_MQTT);
+    let config = match mqtt {
+        true => &services.mqtt,
+        false if asks(enrol::ALPN) => &services.enrol,
+        false => &services.web,
+    };
     let tls = start.into_stream(Arc::clone(config)).await?;
     Ok(if mqtt { Opened::Mqtt(tls) } else { Opened::Web(tls) })
 }

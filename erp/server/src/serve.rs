@@ -74,6 +74,7 @@ pub async fn run(args: Serve) -> anyhow::Result<()> {
         router: web::router(server.state.clone()),
         star: server.star.clone(),
         web: port::web_tls(web_pair)?,
+        enrol: port::enrol_tls(crate::ca::chain(&own)?)?,
         mqtt: port::mqtt_tls(crate::ca::chain(&own)?, ca.client_ca_der())?,
         public_url: config.public_url.clone(),
     };

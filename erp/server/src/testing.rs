@@ -160,6 +160,7 @@ impl TestServer {
             router: router.clone(),
             star: server.star.clone(),
             web: port::web_tls(chain(&own).unwrap()).unwrap(),
+            enrol: port::enrol_tls(chain(&own).unwrap()).unwrap(),
             mqtt: port::mqtt_tls(chain(&own).unwrap(), ca.client_ca_der()).unwrap(),
             public_url: config.public_url.clone(),
         };

@@ -71,6 +71,9 @@ impl Hub {
     async fn start(inbound_size: usize) -> Self {
         let ca = Authority::create("Test", Constraints::new("iot.internal", "counter", "localhost")).unwrap();
         let own = ca.issue_own(&["localhost".to_owned()], &[]).unwrap();
+        // As with --tls-cert: browsers see the certificate of another CA.
+        let other = Authority::create("Other", Constraints::new("iot.internal", "counter", "localhost")).unwrap();
+        let elsewhere = other.issue_own(&["localhost".to_owned()], &[]).unwrap();
         let (tx, inbound) = mpsc::channel(inbound_size);
         let gate = Arc::new(Gate::default());
         let limits = Limits { connect: Duration::from_millis(500), ..Limits::default() };
@@ -78,7 +81,8 @@ impl Hub {
         let services = Services {
             router: axum::Router::new(),
             star: star.clone(),
-            web: port::web_tls(chain(&own).unwrap()).unwrap(),
+            web: port::web_tls(chain(&elsewhere).unwrap()).unwrap(),
+            enrol: port::enrol_tls(chain(&own).unwrap()).unwrap(),
             mqtt: port::mqtt_tls(chain(&own).unwrap(), ca.client_ca_der()).unwrap(),
             public_url: "https://localhost".into(),
         };
@@ -163,6 +167,19 @@ fn with_will(it: &TestBox, topic: &str) -> Packet {
         response_topic: None,
     };
     rmqtt_codec::v5::Connect { last_will: Some(last_will), ..it.connect() }.into()
+}
+
+#[tokio::test]
+async fn a_box_that_enrols_sees_our_own_ca_whatever_browsers_see() {
+    let hub = Hub::start(16).await;
+    let open = async |alpn: &[&[u8]]| {
+        let mut tls = client_tls(hub.ca.server_ca_pem(), None);
+        tls.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+        TestWire::open(hub.address, tls).await
+    };
+    let wire = open(&[link_protocol::enrol::ALPN, b"http/1.1"]).await.unwrap();
+    assert_eq!(wire.stream.get_ref().1.peer_certificates().unwrap()[1], *hub.ca.server_ca_der());
+    assert!(open(&[b"http/1.1"]).await.is_err());
 }
 
 #[tokio::test]
