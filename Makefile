@@ -5,8 +5,11 @@ SHELL := bash
 ONCE ?= 0
 SCALE ?= 1
 ONLY ?=
+EVENTS ?= 2000
+POSTGRES ?= required
 LAB ?= 1
 CARGO ?= cargo
+TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),$(CURDIR)/target)
 NEXTEST_PROFILE := $(if $(CI),ci,default)
 
 .PHONY: help
@@ -21,7 +24,8 @@ demo: ## build, start, run the shop minute, stay up; ONCE=1 stops after it
 .PHONY: test
 test: tools lint ## what CI runs; LAB=0 leaves out the virtual machine
 	$(CARGO) build --locked --workspace --bins
-	$(CARGO) nextest run --locked --workspace --profile $(NEXTEST_PROFILE)
+	ERP_TEST_POSTGRES=$(POSTGRES) $(CARGO) nextest run --locked --workspace --profile $(NEXTEST_PROFILE)
+	$(CARGO) run --locked --quiet -p system-tests --bin chaos -- --events $(EVENTS)
 	tests/browser/run.sh
 	$(if $(filter 0,$(LAB)),,tests/lab/run.sh)
 
@@ -39,7 +43,9 @@ tools:
 bench: ## one BENCH line a figure, against peers; ONLY=word picks
 	@tests/install-tools.sh bench
 	$(CARGO) build --locked --release --workspace --bins
-	$(CARGO) run --locked --release --quiet -p system-tests --bin bench -- $(if $(ONLY),--only $(ONLY))
+	$(CARGO) build --locked --profile box -p iot-box
+	IOT_BOX=$(TARGET)/box/iot-box $(CARGO) run --locked --release --quiet -p system-tests --bin bench -- $(if $(ONLY),--only $(ONLY))
+	$(if $(ONLY),,$(CARGO) bench --locked --quiet -p erp-engine --bench ingest)
 
 .PHONY: lab
 lab: ## USB devices of a real kernel, in a virtual machine
@@ -47,7 +53,13 @@ lab: ## USB devices of a real kernel, in a virtual machine
 	$(CARGO) build --locked -p iot-box -p system-tests --bin iot-box --bin lab-guest
 	tests/lab/run.sh
 
+.PHONY: chaos
+chaos: ## a day of scans with kills and outages; EVENTS=n
+	$(CARGO) build --locked --workspace --bins
+	$(CARGO) run --locked --quiet -p system-tests --bin chaos -- --events $(EVENTS)
+
 .PHONY: soak
 soak: tools ## the long rest: 10,000 cuts, 200 kills
-	OUTBOX_CUTS=$$((10000 * $(SCALE))) OUTBOX_KILLS=$$((200 * $(SCALE))) \
-	    $(CARGO) nextest run --locked --release -p cloud-link --no-fail-fast
+	OUTBOX_CUTS=$$((10000 * $(SCALE))) OUTBOX_KILLS=$$((200 * $(SCALE))) PROPTEST_CASES=$$((2000 * $(SCALE))) \
+	    $(CARGO) nextest run --locked --profile soak -p cloud-link -p erp-engine --no-fail-fast
+	$(MAKE) chaos EVENTS=$$((20000 * $(SCALE)))

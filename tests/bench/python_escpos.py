@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Receipts per second that python-escpos 3.1 encodes: the peer of drivers/benches/escpos.rs, on the same receipt.
+"""Receipts per second that python-escpos 3.1 encodes: the peer of tests/src/bin/bench/encoder.rs, on the same receipt.
 
 Usage: python_escpos.py [SECONDS]    prints one number
 """

@@ -80,7 +80,9 @@ pub(crate) async fn run() -> Result<()> {
             continue;
         };
         made += 1;
-        let found = seen.iter().find(|(at, weight)| *at >= answered && *weight == change.weight);
+        // The scale sends leading zeros (`01.507`), the box shows them as people write them.
+        let same = |weight: &str| weight.trim_start_matches('0') == change.weight.trim_start_matches('0');
+        let found = seen.iter().find(|(at, weight)| *at >= answered && same(weight));
         if let Some((at, _)) = found.filter(|(at, _)| *at < answered + 100_000) {
             delays.push(ms_between(answered, *at));
         }
