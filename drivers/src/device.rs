@@ -153,7 +153,7 @@ pub enum OpenError {
     Busy { path: String },
     #[error("{path} is gone: check the cable")]
     Gone { path: String },
-    #[error("{address} does not answer: check that the device is switched on and on this network ({source})")]
+    #[error("{address} does not answer: check that the device is switched on and on this network ({})", source.kind())]
     Unreachable { address: String, source: std::io::Error },
     #[error("cannot open {path}: {source}")]
     Io { path: String, source: std::io::Error },

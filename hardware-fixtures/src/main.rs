@@ -1,6 +1,6 @@
 //! `iot-sim SCENARIO.toml --ports FILE`: simulated shop devices for tests, benchmarks and the demo.
 
-use std::path::PathBuf;
+use std::{io::IsTerminal, path::PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Parser;
@@ -25,7 +25,8 @@ struct Arguments {
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> anyhow::Result<()> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let ansi = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(ansi).with_writer(std::io::stderr).init();
     let arguments = Arguments::parse();
     let mut scenario = Scenario::read(&arguments.scenario)?;
     if let Some(out) = arguments.out {

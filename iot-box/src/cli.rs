@@ -64,7 +64,7 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Pair with an ERP by the token of IoT > Connect, read from standard input
+    /// Pair with an ERP by the token of IoT boxes > Connect, read from standard input
     Pair,
     /// End the pairing; events that were not sent stay on the box
     Unpair,
@@ -162,12 +162,12 @@ fn status(dir: &DataDir) -> Result<Status, String> {
 fn token() -> Result<String, String> {
     let stdin = std::io::stdin();
     if stdin.is_terminal() {
-        say_error("Paste the token of IoT > Connect, then press Enter and Ctrl-D.");
+        say_error("Paste the token of IoT boxes > Connect, then press Enter and Ctrl-D.");
     }
     let mut token = String::new();
     stdin.take(16 * 1024).read_to_string(&mut token).map_err(|e| format!("cannot read the token: {e}"))?;
     match token.trim() {
-        "" => Err("no token came on standard input: copy it from IoT > Connect".to_owned()),
+        "" => Err("no token came on standard input: copy it from IoT boxes > Connect".to_owned()),
         token => Ok(token.to_owned()),
     }
 }

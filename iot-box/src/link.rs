@@ -305,7 +305,7 @@ fn announce(status: &watch::Sender<EnrolStatus>, now: EnrolStatus) {
                 tracing::info!(
                     code,
                     erp.url = erp_url,
-                    "pairing code: type it under IoT > Connect within five minutes"
+                    "pairing code: type it under IoT boxes > Connect within five minutes"
                 );
             }
             EnrolStatus::Paired { erp_name, erp_url } => {

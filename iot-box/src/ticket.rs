@@ -133,7 +133,7 @@ impl Tickets {
                 blocks.push(Block::Feed { lines: 1 });
                 blocks.push(line("Pairing code, five minutes:", Align::Center, false, false));
                 blocks.push(line(code.clone(), Align::Center, true, true));
-                blocks.push(line("Type it in the ERP: IoT > IoT Boxes > Connect", Align::Center, false, false));
+                blocks.push(line("Type it in the ERP: IoT boxes > Connect", Align::Center, false, false));
             } else {
                 blocks.push(line("Not paired. Sign in above to pair the box.", Align::Left, false, false));
             }

@@ -228,9 +228,9 @@ pub struct Token {
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum TokenError {
-    #[error("this is not a token: copy the whole line from IoT > Connect")]
+    #[error("this is not a token: copy the whole line from IoT boxes > Connect")]
     Shape,
-    #[error("the token lacks {0}: copy the whole line from IoT > Connect")]
+    #[error("the token lacks {0}: copy the whole line from IoT boxes > Connect")]
     Lacks(&'static str),
     #[error("the token's address must begin with https://")]
     NotHttps,

@@ -70,7 +70,7 @@ pub enum EnrolStatus {
         erp_url: String,
         message: String,
     },
-    /// The ERP lists the box under IoT > Connect and waits for this code.
+    /// The ERP lists the box under IoT boxes > Connect and waits for this code.
     ShowingCode {
         /// As people read it: `ABCD-1234`.
         code: String,
@@ -104,7 +104,9 @@ impl EnrolStatus {
 
 #[derive(Debug, thiserror::Error)]
 pub enum EnrolError {
-    #[error("no ERP answers on this network: give its address in the settings, or paste a token from IoT > Connect")]
+    #[error(
+        "no ERP answers on this network: give its address in the settings, or paste a token from IoT boxes > Connect"
+    )]
     NoErp,
     #[error(transparent)]
     Token(#[from] TokenError),
@@ -117,7 +119,7 @@ pub enum EnrolError {
     Refused(String),
     #[error("the ERP's answer makes no sense ({0}): box and ERP may be of different versions")]
     Nonsense(String),
-    #[error("the ERP did not prove that it knows the token: make a new one under IoT > Connect")]
+    #[error("the ERP did not prove that it knows the token: make a new one under IoT boxes > Connect")]
     NotProven,
     #[error("this box is paired with {erp_name} already: unpair it first")]
     AlreadyPaired { erp_name: String },

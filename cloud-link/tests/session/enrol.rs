@@ -154,7 +154,7 @@ impl FakeErp {
             "/iot/v1/enrol/token" => {
                 let offer: TokenOffer = serde_json::from_slice(body).unwrap();
                 let Some((id, secret)) = self.desk.lock().unwrap().token.take() else {
-                    let message = "this token was used already: make a new one under IoT > Connect";
+                    let message = "this token was used already: make a new one under IoT boxes > Connect";
                     return (403, json!({ "error": "used", "message": message }));
                 };
                 assert_eq!(offer.token_id, id);

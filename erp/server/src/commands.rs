@@ -137,7 +137,7 @@ impl Commands {
         let target = found.first().ok_or_else(|| ServiceError::NotFound(format!("there is no box {box_id}")))?;
         if target.get_str("state") != "paired" {
             let name = target.get_str("name");
-            return Err(ServiceError::Conflict(format!("{name} is not paired: connect it at IoT > Connect")));
+            return Err(ServiceError::Conflict(format!("{name} is not paired: connect it at IoT boxes > Connect")));
         }
         drop(env);
 

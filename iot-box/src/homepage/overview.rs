@@ -115,7 +115,7 @@ fn by_token() -> Markup {
                 textarea #token name="token" rows="3" required spellcheck="false" autocomplete="off"
                     placeholder="https://erp.example:8069?token=\u{2026}" {}
             }
-            p .soft .small { "In the ERP: IoT \u{203a} IoT Boxes \u{203a} Connect \u{203a} Copy." }
+            p .soft .small { "In the ERP: IoT boxes \u{203a} Connect \u{203a} Copy." }
             div .actions { button { "Pair with the token" } }
         }
     }
@@ -129,7 +129,7 @@ fn by_code(status: &EnrolStatus) -> Markup {
         @match status {
             EnrolStatus::ShowingCode { code, erp_url, until } => {
                 (shown_code(code, *until))
-                p { "In " a href=(erp_url) { (erp_url) } " open IoT \u{203a} IoT Boxes, choose Connect and type this code." }
+                p { "In " a href=(erp_url) { (erp_url) } " open IoT boxes, choose Connect and type this code." }
             }
             EnrolStatus::CodeGone { why } => {
                 p { (gone(*why)) }
@@ -328,7 +328,7 @@ pub(super) fn display(app: &App) -> Markup {
             (Some(pairing), _) => { p { "Paired with " strong { (pairing.grant.erp_name) } } }
             (None, EnrolStatus::ShowingCode { code, until, .. }) => {
                 (shown_code(code, *until))
-                p { "In the ERP open IoT \u{203a} IoT Boxes, choose Connect and type this code." }
+                p { "In the ERP open IoT boxes, choose Connect and type this code." }
             }
             (None, EnrolStatus::CodeGone { why }) => {
                 p { (gone(*why)) }

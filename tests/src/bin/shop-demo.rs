@@ -1,6 +1,10 @@
 //! `make demo`: a shop that opens, sells for a minute and stays open.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
@@ -40,6 +44,7 @@ struct Args {
 #[tokio::main]
 async fn main() -> Result<()> {
     let args = Args::parse();
+    let _claimed = claim(&args.dir)?;
     let mut stop = std::pin::pin!(stop_signal());
     let mut shop = None;
     let result = tokio::select! {
@@ -69,6 +74,30 @@ async fn main() -> Result<()> {
             Err(error)
         }
     }
+}
+
+/// Empties the folder and keeps it ours: a second demo would take the data away from under the first.
+fn claim(dir: &Path) -> Result<File> {
+    std::fs::create_dir_all(dir).with_context(|| format!("making {}", dir.display()))?;
+    let lock = dir.join("lock");
+    let ours = lock.exists() || dir.join("erp-init.log").exists();
+    ensure!(
+        ours || std::fs::read_dir(dir)?.next().is_none(),
+        "{} holds other things than a demo: name an empty folder",
+        dir.display()
+    );
+    let file = File::create(&lock).with_context(|| format!("{}", lock.display()))?;
+    file.try_lock().with_context(|| {
+        format!("a demo runs in {} already: close it with Ctrl-C, or name another folder with --dir", dir.display())
+    })?;
+    for entry in std::fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path != lock {
+            let gone = if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+            gone.with_context(|| format!("emptying {}", dir.display()))?;
+        }
+    }
+    Ok(file)
 }
 
 async fn stop_signal() {
@@ -110,10 +139,6 @@ struct Cast {
 }
 
 async fn minute(args: &Args, slot: &mut Option<Shop>) -> Result<()> {
-    if args.dir.exists() {
-        std::fs::remove_dir_all(&args.dir).with_context(|| format!("emptying {}", args.dir.display()))?;
-    }
-    std::fs::create_dir_all(&args.dir)?;
     let dir = args.dir.canonicalize()?;
     let story = Story { began_us: monotonic_us() };
     line("Opening a shop: an ERP, a box, a scale, a scanner and a receipt printer.\n");
@@ -150,7 +175,7 @@ async fn pair(shop: &Shop, story: &Story) -> Result<Cast> {
     );
     let began = monotonic_us();
     erp.pair_by_code(&code).await?;
-    story.step("the code is typed at IoT > Connect, box and ERP trust each other", ms_since(began));
+    story.step("the code is typed at IoT boxes > Connect, box and ERP trust each other", ms_since(began));
 
     let began = monotonic_us();
     let (config, box_id) = online_box(&erp).await?;
@@ -260,7 +285,7 @@ async fn print(shop: &Shop, story: &Story, cast: &mut Cast, lines: &[Value]) -> 
 
 fn stay(shop: &Shop) {
     let technician = std::fs::read_to_string(shop.box_dir().join("technician-password")).unwrap_or_default();
-    line("\nThe shop stays open. The certificates come from the shop's own CA: the browser asks once.\n");
+    line("\nThe shop stays open. The certificates come from the shop's own CA: the browser asks once for each.\n");
     line(&format!("  ERP, sign in as {ADMIN} / {}", shop.password));
     line(&format!("    {}/till         sell: scan, weigh, print", shop.erp_url()));
     line(&format!("    {}/iot/boxes    boxes, devices, events", shop.erp_url()));

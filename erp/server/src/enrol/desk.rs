@@ -46,7 +46,7 @@ pub enum Refused {
     Malformed,
     #[error(transparent)]
     Request(#[from] RequestError),
-    #[error("too many boxes ask to be connected: connect or wait for those that IoT > Connect lists")]
+    #[error("too many boxes ask to be connected: connect or wait for those that IoT boxes > Connect lists")]
     Full,
     #[error("too many attempts from this address: wait {wait_s} seconds")]
     TooMany { wait_s: u64 },
@@ -54,7 +54,7 @@ pub enum Refused {
     Gone,
     #[error("the confirmation is wrong: the code that was typed is not this box's code")]
     WrongProof,
-    #[error("the token is unknown, used or older than an hour: make a new one at IoT > Connect")]
+    #[error("the token is unknown, used or older than an hour: make a new one at IoT boxes > Connect")]
     Token,
     #[error("the ERP could not store the pairing: try again; its log says why")]
     Internal,

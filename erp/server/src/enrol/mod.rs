@@ -1,7 +1,7 @@
 //! How a box comes to belong to this ERP. `link_protocol::enrol` describes both ways, by code and by token.
 //!
 //! [`desk`] is the machine, [`keys`] its cryptography, [`limit`] the back-off; here they meet clock, database and the
-//! people at IoT > Connect.
+//! people at IoT boxes > Connect.
 
 mod desk;
 mod keys;

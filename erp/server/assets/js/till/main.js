@@ -238,7 +238,11 @@ function place() {
   const printer = link.devices.get(setup.printer);
   const button = $("[data-setup-open]");
   $("[data-place]").textContent = box ? [box.name, printer?.name].filter(Boolean).join(" · ") : "Choose devices";
-  const trouble = [setup.printer, setup.scale].map((id) => id && link.devices.get(id)).find((d) => d && !["ready", "warning", "connecting"].includes(d.status));
+  const failing = (d) => d && !["ready", "warning", "connecting"].includes(d.status);
+  // Where every scanner counts, one that works is enough.
+  const scanners = setup.scanner ? [link.devices.get(setup.scanner)] : [...link.devices.values()].filter((d) => d.class === "scanner");
+  const deafScanners = scanners.every(failing) ? scanners : [];
+  const trouble = [...[setup.printer, setup.scale].map((id) => id && link.devices.get(id)), ...deafScanners].find(failing);
   button.classList.toggle("warn", Boolean(trouble) || !box);
   if (trouble && link.path.way !== "none") {
     const words = `${trouble.name}: ${sentence(trouble.message || trouble.status)}`;

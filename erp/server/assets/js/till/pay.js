@@ -161,7 +161,7 @@ export class Pay {
     const title = {
       running: pay.copy ? "Printing a copy…" : "Printing…",
       done: back > 0n ? `${this.money(plain(back))} change` : "Paid",
-      rejected: "Not printed",
+      rejected: pay.copy ? "Copy not printed" : "Not printed",
       unknown: "Printed? Nobody knows",
     }[pay.state];
     const words = {
@@ -206,7 +206,7 @@ export class Pay {
     const row = {
       running: () => [],
       done: () => [button("New sale", finish, true, "plus")],
-      rejected: () => [button(pay.copy ? "Print the copy again" : "Print again", again, true, "printer"), button("Back to the sale", () => this.sheet.close()), button("Finish without receipt", finish)],
+      rejected: () => [button(pay.copy ? "Print the copy again" : "Print again", again, true, "printer"), ...(pay.copy ? [] : [button("Back to the sale", () => this.sheet.close())]), button(pay.copy ? "Finish without copy" : "Finish without receipt", finish)],
       unknown: () => [button("Print a copy", again, false, "printer"), button("It is printed: finish", finish, true, "check")],
     }[pay.state]();
     return row.length ? h("div", { class: "sheet-actions" }, row) : null;

@@ -1,4 +1,4 @@
-//! IoT > Boxes: all of them, and one of them.
+//! Boxes: all of them, and one of them.
 
 use jiff::Timestamp;
 use maud::{Markup, html};
@@ -49,7 +49,8 @@ impl BoxView {
             tone,
             html! {
                 (word)
-                @if let (BoxState::Offline | BoxState::Unpaired, Some(since)) = (self.state, self.since) {
+                // Of an unpaired one only its last connection is known, not when it was unpaired.
+                @if let (BoxState::Offline, Some(since)) = (self.state, self.since) {
                     " since " (moment(since, "ago"))
                 }
             },
@@ -157,7 +158,7 @@ fn facts(b: &BoxView, all: bool) -> Markup {
             } }
             div { dt { "Version" } dd { (or_dash(&b.version)) } }
             @if all {
-                div { dt { "Last heard of" } dd { @match b.since { Some(at) => (moment(at, "full")), None => "–" } } }
+                div { dt { (if b.state == BoxState::Online { "Connected since" } else { "Last heard of" }) } dd { @match b.since { Some(at) => (moment(at, "full")), None => "–" } } }
                 div.wide { dt { "Box id" } dd.code { (or_dash(&b.box_id)) } }
             }
         }
@@ -201,7 +202,7 @@ pub(crate) fn one(v: &BoxPage) -> Markup {
                         form method="post" action={ "/iot/boxes/" (v.it.box_id) "/rename" } {
                             (v.user.csrf_field())
                             div.field {
-                                label for="name" { "Shown here, on tills and on the box's own page" }
+                                label for="name" { "Shown in the ERP and on tills" }
                                 div.field-row {
                                     input #name name="name" value=(v.it.name) required maxlength="64" autocomplete="off";
                                     button.button type="submit" { "Rename" }

@@ -1,4 +1,4 @@
-//! IoT > Boxes > Connect: by pairing code, or by token.
+//! IoT boxes > Connect: by pairing code, or by token.
 
 use maud::{Markup, html};
 
@@ -78,15 +78,14 @@ fn ways(v: &Connect) -> Markup {
                 }
             }
             section.card.form-card aria-labelledby="by-token" {
-                h2 #by-token { "With a token: WiFi connection, or another network" }
-                p.lead { "For a box without a cable, or one that cannot see this server by itself." }
+                h2 #by-token { "With a token" }
+                p.lead { "For a box that prints and shows no code, or that does not find this server by itself." }
                 ol.steps {
-                    li { "Copy the token." }
+                    li { "Make a token and copy it." }
+                    li { "Open the box's page, " span.code { "https://" em { "its address" } ":8443" } ", and sign in." }
                     li {
-                        "Join the box's own WiFi (" span.code { "IoTBox-…" } "), or open the box's page by its address \
-                         if it is on your network already."
+                        "Paste it under " strong { "Pairing" } " and press " strong { "Pair with the token" } "."
                     }
-                    li { "Paste it into " strong { "Server Token" } " and press Connect." }
                 }
                 div.field {
                     label for="token" { "Token" }

@@ -1,4 +1,4 @@
-//! IoT > Devices: what is plugged in, and how it does.
+//! Devices: what is plugged in, and how it does.
 
 use link_protocol::up::{Connection, DeviceClass, DeviceStatus};
 use maud::{Markup, html};

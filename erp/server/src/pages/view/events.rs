@@ -1,4 +1,4 @@
-//! IoT > Events: what happened, newest first.
+//! Events: what happened, newest first.
 
 use jiff::Timestamp;
 use maud::{Markup, html};
