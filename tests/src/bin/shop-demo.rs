@@ -87,9 +87,11 @@ fn claim(dir: &Path) -> Result<File> {
         dir.display()
     );
     let file = File::create(&lock).with_context(|| format!("{}", lock.display()))?;
-    file.try_lock().with_context(|| {
-        format!("a demo runs in {} already: close it with Ctrl-C, or name another folder with --dir", dir.display())
-    })?;
+    ensure!(
+        file.try_lock().is_ok(),
+        "a demo runs in {} already: close it with Ctrl-C, or name another folder with --dir",
+        dir.display()
+    );
     for entry in std::fs::read_dir(dir)? {
         let path = entry?.path();
         if path != lock {

@@ -17,7 +17,8 @@ use crate::{Figure, percentile, report};
 pub(crate) async fn run() -> Result<()> {
     start().await?;
     memory().await?;
-    let program = std::env::var_os("IOT_BOX").map_or_else(|| bin_dir().map(|dir| dir.join("iot-box")), |p| Ok(p.into()))?;
+    let program =
+        std::env::var_os("IOT_BOX").map_or_else(|| bin_dir().map(|dir| dir.join("iot-box")), |p| Ok(p.into()))?;
     let bytes = u32::try_from(std::fs::metadata(program)?.len())?;
     let mib = f64::from(bytes) / 1_048_576.0;
     report(&Figure { name: "box_binary", value: mib, unit: "MiB", goal: None, peer: None });
