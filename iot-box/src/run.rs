@@ -16,10 +16,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    api::{
-        self,
-        listener::{Connection, TlsListener},
-    },
+    api::{self, listener::TlsListener},
     app::{App, Daemon, Doors},
     control,
     data_dir::DataDir,
@@ -47,6 +44,8 @@ pub(crate) struct Options {
 /// Runs until SIGTERM or SIGINT.
 pub(crate) async fn run(dir: DataDir, options: Options) -> Result<(), String> {
     let started = Instant::now();
+    // Scans, keys and what SQLite puts beside them are this user's alone, whatever folder they lie in.
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     let mut terminate = signal(SignalKind::terminate()).map_err(|e| e.to_string())?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| e.to_string())?;
     let _lock = dir.take().map_err(|e| e.to_string())?;
@@ -98,13 +97,7 @@ pub(crate) async fn run(dir: DataDir, options: Options) -> Result<(), String> {
     });
 
     // The local API first: the box serves the till with no ERP and no device.
-    let service = api::router(app.clone()).into_make_service_with_connect_info::<Connection>();
-    let ended = ending.clone();
-    let serving = tokio::spawn(
-        axum::serve(TlsListener::new(tcp, tls), service)
-            .with_graceful_shutdown(async move { ended.cancelled().await })
-            .into_future(),
-    );
+    let serving = tokio::spawn(TlsListener::new(tcp, tls).serve(api::router(app.clone()), ending.clone()));
     start_units(&supervisor, &app, (control, socket), state_tx, live_tx);
     start_fleet(&supervisor, options.sim, settings, router.clone(), changes_tx, changes, table_tx);
     link.start(&supervisor, commands, router.clone(), options.erp);

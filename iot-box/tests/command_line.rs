@@ -2,6 +2,8 @@
 
 mod harness;
 
+use std::time::Duration;
+
 use harness::{Daemon, iot_box};
 
 fn text(bytes: &[u8]) -> String {
@@ -19,6 +21,42 @@ fn wrong_usage_is_64_and_help_is_0() {
     for option in ["--data", "--listen", "--sim", "--erp", "--log-format"] {
         assert!(text(&help.stdout).contains(option), "{option}");
     }
+}
+
+#[test]
+fn in_a_folder_that_others_may_read_the_boxs_files_are_private_all_the_same() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    let _daemon = Daemon::start(dir.path(), &[]);
+    for entry in std::fs::read_dir(dir.path()).unwrap() {
+        let entry = entry.unwrap();
+        let metadata = entry.metadata().unwrap();
+        let mode = metadata.permissions().mode();
+        assert!(metadata.is_dir() || mode & 0o077 == 0, "{} has mode {mode:o}", entry.path().display());
+    }
+}
+
+/// Somebody who opens connections and keeps them would in the end keep every till out.
+#[tokio::test]
+async fn a_connection_that_asks_for_nothing_is_ended() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(dir.path(), &[]);
+    let mut slow = daemon.connect().await;
+    slow.write_all(b"GET /v1/hello HTTP/1.1\r\nhost: ").await.unwrap();
+    let ended = async {
+        // Drops of a head do not keep it open either.
+        while slow.write_all(b"x").await.is_ok() {
+            let mut byte = [0];
+            if let Ok(read) = tokio::time::timeout(Duration::from_secs(2), slow.read(&mut byte)).await {
+                return read.is_ok_and(|n| n > 0);
+            }
+        }
+        false
+    };
+    let answered = tokio::time::timeout(Duration::from_secs(40), ended).await.expect("it is still open");
+    assert!(!answered, "there was no request to answer");
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! The TLS listener of the local API: handshakes run side by side, bounded in number and time, so that one slow or
-//! hostile client keeps nobody else out.
+//! The TLS listener of the local API: handshakes run side by side, bounded in number and time, and a connection that
+//! asks for nothing ends, so that one slow or hostile client keeps nobody else out.
 
 use std::{
     io,
@@ -11,9 +11,11 @@ use std::{
 };
 
 use axum::{
-    extract::connect_info::Connected,
-    serve::{IncomingStream, Listener},
+    Router,
+    extract::{ConnectInfo, Request},
 };
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
@@ -23,6 +25,8 @@ use tokio::{
     time::timeout,
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::Service;
 
 /// Handshakes at a time; more wait in the kernel's queue.
 const HANDSHAKES: usize = 64;
@@ -30,6 +34,8 @@ const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
 /// Connections at a time, of all clients and of one address.
 const CONNECTIONS: usize = 256;
 const CONNECTIONS_OF_ONE: usize = 48;
+/// For the head of a request, and between two requests of one connection. A WebSocket has its own pings.
+const HEAD_WITHIN: Duration = Duration::from_secs(15);
 
 /// Where a request comes from.
 #[derive(Debug, Clone, Copy)]
@@ -37,12 +43,6 @@ pub(crate) struct Connection {
     pub(crate) peer: SocketAddr,
     /// The address of ours that the client connected to.
     pub(crate) local: SocketAddr,
-}
-
-impl Connected<IncomingStream<'_, TlsListener>> for Connection {
-    fn connect_info(stream: IncomingStream<'_, TlsListener>) -> Self {
-        stream.io().connection
-    }
 }
 
 pub(crate) struct TlsListener {
@@ -83,6 +83,67 @@ impl TlsListener {
             Some(TlsIo { stream, connection, _permit: permit, _share: share })
         });
     }
+
+    /// Answers until `ending`; then requests under way are answered still.
+    pub(crate) async fn serve(mut self, router: Router, ending: CancellationToken) {
+        let tasks = TaskTracker::new();
+        loop {
+            let io = tokio::select! {
+                () = ending.cancelled() => break,
+                io = self.accept() => io,
+            };
+            tasks.spawn(answer(io, router.clone(), ending.clone()));
+        }
+        drop(self);
+        tasks.close();
+        tasks.wait().await;
+    }
+
+    async fn accept(&mut self) -> TlsIo {
+        loop {
+            tokio::select! {
+                biased;
+                Some(done) = self.handshakes.join_next() => {
+                    if let Ok(Some(io)) = done {
+                        return io;
+                    }
+                }
+                accepted = self.tcp.accept(), if self.handshakes.len() < HANDSHAKES => match accepted {
+                    Ok((tcp, peer)) => self.begin(tcp, peer),
+                    Err(error) => {
+                        // Out of file descriptors: let some be closed.
+                        tracing::warn!(%error, "connection could not be accepted");
+                        tokio::time::sleep(Duration::from_millis(200)).await;
+                    }
+                },
+            }
+        }
+    }
+}
+
+/// The requests of one connection.
+async fn answer(io: TlsIo, router: Router, ending: CancellationToken) {
+    let from = io.connection;
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(from));
+        router.clone().call(request)
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_WITHIN)
+        .serve_connection(TokioIo::new(io), service)
+        .with_upgrades();
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = &mut connection => ended,
+        () = ending.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(peer = %from.peer.ip(), %error, "connection ended early");
+    }
 }
 
 /// `None` when the client gave up, does not trust the certificate, or was sent from `http` to `https`.
@@ -116,37 +177,6 @@ async fn redirect(tcp: &mut TcpStream, local: SocketAddr) -> io::Result<()> {
     );
     tcp.write_all(answer.as_bytes()).await?;
     tcp.shutdown().await
-}
-
-impl Listener for TlsListener {
-    type Io = TlsIo;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (TlsIo, SocketAddr) {
-        loop {
-            tokio::select! {
-                biased;
-                Some(done) = self.handshakes.join_next() => {
-                    if let Ok(Some(io)) = done {
-                        let peer = io.connection.peer;
-                        return (io, peer);
-                    }
-                }
-                accepted = self.tcp.accept(), if self.handshakes.len() < HANDSHAKES => match accepted {
-                    Ok((tcp, peer)) => self.begin(tcp, peer),
-                    Err(error) => {
-                        // Out of file descriptors: let some be closed.
-                        tracing::warn!(%error, "connection could not be accepted");
-                        tokio::time::sleep(Duration::from_millis(200)).await;
-                    }
-                },
-            }
-        }
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.tcp.local_addr()
-    }
 }
 
 pub(crate) struct TlsIo {
