@@ -31,6 +31,8 @@ use crate::{
 
 /// Between attempts to reach an ERP.
 const RETRY: Duration = Duration::from_secs(3);
+/// Least time from one poll to what follows it: an ERP holds a poll, and whoever does not must not keep the box busy.
+const BREATH: Duration = Duration::from_secs(1);
 
 /// What the box says of itself when it applies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -245,9 +247,13 @@ impl Enroller {
         let poll = Poll { session: session.clone() };
         let waited = tokio::time::timeout_at(until, async {
             loop {
+                let next = Instant::now() + BREATH;
                 match post(&url, "/iot/v1/enrol/poll", Trust::ByCode, &poll).await? {
-                    Polled::Waiting => {}
-                    Polled::Gone => return Ok::<_, EnrolError>(None),
+                    Polled::Waiting => tokio::time::sleep_until(next).await,
+                    Polled::Gone => {
+                        tokio::time::sleep_until(next).await;
+                        return Ok::<_, EnrolError>(None);
+                    }
                     Polled::Challenge { pake, ca, confirm } => return Ok(Some((pake, ca, confirm))),
                 }
             }

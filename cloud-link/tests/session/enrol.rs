@@ -52,6 +52,9 @@ struct Desk {
     keys: Option<Keys>,
     token: Option<(String, String)>,
     break_the_seal: bool,
+    /// Polls are answered at once, with nothing.
+    hasty: Option<&'static str>,
+    polls: u32,
 }
 
 struct FakeErp {
@@ -132,6 +135,14 @@ impl FakeErp {
                 (200, json!({ "session": format!("session-{}", desk.offers) }))
             }
             "/iot/v1/enrol/poll" => {
+                let hasty = {
+                    let mut desk = self.desk.lock().unwrap();
+                    desk.polls += 1;
+                    desk.hasty
+                };
+                if let Some(state) = hasty {
+                    return (200, json!({ "state": state }));
+                }
                 for _ in 0..20 {
                     if let Some(challenge) = self.challenge() {
                         return (200, serde_json::to_value(challenge).unwrap());
@@ -285,6 +296,19 @@ async fn five_wrong_codes_end_the_code_until_a_new_one_is_asked_for() {
     assert!(applying.store.current().is_none());
     applying.enroller.ask_again();
     assert_ne!(applying.code().await, code);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_erp_that_answers_polls_at_once_does_not_keep_the_box_busy() {
+    for hasty in ["waiting", "gone"] {
+        let erp = FakeErp::start().await;
+        erp.desk.lock().unwrap().hasty = Some(hasty);
+        let applying = apply(Some(erp.url()));
+        applying.code().await;
+        tokio::time::sleep(Duration::from_millis(2_500)).await;
+        let polls = erp.desk.lock().unwrap().polls;
+        assert!((1..=4).contains(&polls), "{polls} polls answered {hasty:?} in 2.5 s");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
