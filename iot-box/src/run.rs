@@ -125,6 +125,12 @@ pub(crate) async fn run(dir: DataDir, options: Options) -> Result<(), String> {
     supervisor.stop().await;
     drop(tokio::time::timeout(std::time::Duration::from_secs(5), router.finish()).await);
     drop(tokio::time::timeout(std::time::Duration::from_secs(2), serving).await);
+    // Nothing would be lost without it; with it the next start has nothing to recover.
+    match tokio::time::timeout(std::time::Duration::from_secs(5), router.outbox().close()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "the outbox did not close well"),
+        Err(_) => tracing::warn!("the outbox did not close in time"),
+    }
     Ok(())
 }
 

@@ -37,6 +37,15 @@ fn in_a_folder_that_others_may_read_the_boxs_files_are_private_all_the_same() {
     }
 }
 
+#[test]
+fn after_a_clean_stop_the_outbox_is_one_file_with_nothing_to_recover() {
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(dir.path(), &[]);
+    assert!(dir.path().join("outbox.db-wal").exists());
+    assert!(daemon.terminate().success());
+    assert!(dir.path().join("outbox.db").exists() && !dir.path().join("outbox.db-wal").exists());
+}
+
 /// Somebody who opens connections and keeps them would in the end keep every till out.
 #[tokio::test]
 async fn a_connection_that_asks_for_nothing_is_ended() {
