@@ -109,8 +109,15 @@ impl Worker {
             store.commit()?;
         }
         let (epoch, high) = store.position().unwrap_or_default();
-        let mark = Mark { epoch, high, place };
-        mark::write(&mark_path, &mark)?;
+        let mut mark = Mark { epoch, high, place };
+        match mark::write(&mark_path, &mark) {
+            // The old mark stays, which is safe: it is behind. A box must come up on a full disk, to say so.
+            Err(OutboxError::Io { source, .. }) if source.kind() == std::io::ErrorKind::StorageFull => {
+                tracing::warn!("the disk is full: the outbox's mark is written later");
+                mark.high -= 1;
+            }
+            written => written?,
+        }
         Ok(Self {
             stored_time_ms: store.highest_ms()?,
             store,
