@@ -116,9 +116,14 @@ impl Protocol {
         }
     }
 
-    /// DLE EOT: printer status (1), and what the automatic status would say of cover (2) and paper (4).
+    /// DLE EOT: printer status (1), and what the automatic status would say of cover (2), errors (3) and paper (4).
+    /// That comes only at a change: trouble it told of once, or that was noise on the line, is asked about again.
     fn ask(&mut self, out: &mut Vec<u8>) {
-        let questions: &[u8] = if self.automatic { &[1] } else { &[1, 2, 4] };
+        let questions: &[u8] = match self.automatic {
+            true if self.status.trouble().is_some() => &[1, 2, 3, 4],
+            true => &[1],
+            false => &[1, 2, 4],
+        };
         self.questions.clear();
         for &question in questions {
             out.extend_from_slice(&[0x10, 0x04, question]);

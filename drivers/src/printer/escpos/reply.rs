@@ -110,6 +110,10 @@ impl Status {
                 self.offline = answer & 0x08 != 0;
             }
             2 => self.cover_open = answer & 0x04 != 0,
+            3 => {
+                self.cutter_jam = answer & 0x08 != 0;
+                self.broken = answer & 0x20 != 0;
+            }
             4 => {
                 self.paper_low = answer & 0x0c != 0;
                 self.paper_out = answer & 0x60 != 0;
