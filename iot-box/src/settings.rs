@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, io, net::SocketAddr, path::PathBuf, sync::Arc};
 
+use link_protocol::enrol::{NameError, check_name};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, watch};
 
@@ -117,24 +118,17 @@ impl SettingsStore {
     }
 }
 
-/// A name for a box or a device as a person typed it: one line of at most 64 characters.
+/// A name for a box or a device as a person typed it: one visible line, as the ERP takes it.
 pub(crate) fn clean_name(typed: &str) -> Result<String, SettingsError> {
     let name = typed.trim();
-    if name.is_empty() {
-        return Err(SettingsError::Invalid("Type a name."));
-    }
-    if name.chars().count() > 64 {
-        return Err(SettingsError::Invalid("The name is too long: 64 characters at most."));
-    }
-    if name.chars().any(|c| c.is_control() || is_bidi_control(c)) {
-        return Err(SettingsError::Invalid("The name holds characters that cannot be shown."));
-    }
+    check_name(name).map_err(|error| {
+        SettingsError::Invalid(match error {
+            NameError::Empty => "Type a name.",
+            NameError::TooLong(_) => "The name is too long: 63 characters at most.",
+            NameError::Character(_) => "The name holds characters that cannot be shown.",
+        })
+    })?;
     Ok(name.to_owned())
-}
-
-/// Characters that turn the reading direction of what follows, with which a name could disguise itself.
-fn is_bidi_control(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -172,7 +166,7 @@ mod tests {
             clean_name("  Caf\u{e9} \u{30b7}\u{30e7}\u{30c3}\u{30d7} ").unwrap(),
             "Caf\u{e9} \u{30b7}\u{30e7}\u{30c3}\u{30d7}"
         );
-        for bad in ["", "  ", "a\nb", "a\u{202e}b", &"x".repeat(65)] {
+        for bad in ["", "  ", "a\nb", "a\u{202e}b", "a\u{200b}b", &"x".repeat(64)] {
             assert!(clean_name(bad).is_err(), "{bad:?}");
         }
     }

@@ -18,7 +18,9 @@ pub(crate) enum GrantError {
     OtherBox,
     #[error("The grant is for pages of another address.")]
     Origin,
-    #[error("The grant has ended. Open the page while the ERP can be reached, to renew it.")]
+    #[error(
+        "The grant has ended, or the box's clock is wrong. Open the page while the ERP can be reached, to renew it, and see iot-box check."
+    )]
     Ended,
     #[error("The browser did not prove that the grant is its own. Reload the page.")]
     Proof,

@@ -26,7 +26,9 @@ fn judge(what: &str, not_before_ms: i64, not_after_ms: i64, now_ms: i64) -> Find
         return wrong(format!("The certificate {what} is not valid yet."), "Check the clock of the box.");
     }
     match not_after_ms - now_ms {
-        left if left <= 0 => wrong(format!("The certificate {what} has ended."), again),
+        left if left <= 0 => {
+            wrong(format!("The certificate {what} has ended."), format!("Check the clock of the box. {again}"))
+        }
         left if left < SOON_MS => warning(format!("The certificate {what} ends in {} days.", left / DAY_MS), again),
         left => ok(format!("The certificate {what} is valid for {} days.", left / DAY_MS)),
     }

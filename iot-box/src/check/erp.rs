@@ -64,21 +64,26 @@ fn has_port(authority: &str) -> bool {
 }
 
 async fn reach(address: &str, config: rustls::ClientConfig) -> Result<(), (String, &'static str)> {
+    use rustls::CertificateError as C;
+
     let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
     let host = host.trim_matches(['[', ']']).to_owned();
     let name = ServerName::try_from(host).map_err(|_| ("the address is not one".to_owned(), "Pair the box again."))?;
     let tcp = TcpStream::connect(address).await.map_err(|e| (e.to_string(), NETWORK))?;
     let stream = TlsConnector::from(Arc::new(config)).connect(name, tcp).await.map_err(|error| {
-        let advice = match error.get_ref().and_then(|e| e.downcast_ref::<rustls::Error>()) {
-            Some(rustls::Error::InvalidCertificate(rustls::CertificateError::Expired | rustls::CertificateError::NotValidYet)) => {
-                "The certificate is out of its time: check the clocks of the box and the ERP."
-            }
-            Some(rustls::Error::InvalidCertificate(_)) => {
-                "Another machine answers there than the one the box was paired with. If the ERP moved, pair the box again."
-            }
-            _ => NETWORK,
-        };
-        (error.to_string(), advice)
+        match error.get_ref().and_then(|e| e.downcast_ref::<rustls::Error>()) {
+            Some(rustls::Error::InvalidCertificate(
+                C::Expired | C::ExpiredContext { .. } | C::NotValidYet | C::NotValidYetContext { .. },
+            )) => (
+                "by this box's clock its certificate has ended or is not valid yet".to_owned(),
+                "Set the clock of the box, or else that of the ERP.",
+            ),
+            Some(rustls::Error::InvalidCertificate(_)) => (
+                error.to_string(),
+                "Another machine answers there than the one the box was paired with. If the ERP moved, pair the box again.",
+            ),
+            _ => (error.to_string(), NETWORK),
+        }
     })?;
     drop(stream);
     Ok(())

@@ -72,7 +72,7 @@ fn row(entry: &Entry, added: bool) -> Markup {
                         div .row {
                             div .field {
                                 label for={ "name-" (id) } { "Name" }
-                                input id={ "name-" (id) } name="name" value=(device.name) maxlength="64" autocomplete="off";
+                                input id={ "name-" (id) } name="name" value=(device.name) maxlength="63" autocomplete="off";
                             }
                             button { "Rename" }
                         }

@@ -248,7 +248,7 @@ fn settings(app: &App) -> Markup {
                 div .row {
                     div .field {
                         label for="name" { "Name of the box" }
-                        input #name name="name" value=(app.link.box_name()) maxlength="64" required autocomplete="off";
+                        input #name name="name" value=(app.link.box_name()) maxlength="63" required autocomplete="off";
                     }
                     button { "Rename" }
                 }

@@ -204,7 +204,7 @@ pub(crate) fn one(v: &BoxPage) -> Markup {
                             div.field {
                                 label for="name" { "Shown in the ERP and on tills" }
                                 div.field-row {
-                                    input #name name="name" value=(v.it.name) required maxlength="64" autocomplete="off";
+                                    input #name name="name" value=(v.it.name) required maxlength="63" autocomplete="off";
                                     button.button type="submit" { "Rename" }
                                 }
                             }
