@@ -14,6 +14,7 @@ if [ "$what" != lab ]; then
     need chromium chromium
     need mosquitto mosquitto
     need mosquitto_pub mosquitto-clients
+    need faketime faketime
     [ -n "$(ls -d /usr/lib/postgresql/*/bin/postgres 2>/dev/null)" ] || packages+=(postgresql)
 fi
 if [ "$what" != bench ] && [ "$(uname -m)" = x86_64 ]; then

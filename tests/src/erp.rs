@@ -123,6 +123,15 @@ impl Erp {
         }
     }
 
+    /// A page as a browser gets it.
+    pub async fn page(&self, path: &str) -> Result<String> {
+        let mut browser = self.http.clone();
+        browser.accept = "text/html";
+        let page = browser.get(path).await?.ok().with_context(|| format!("GET {path}"))?.text();
+        anyhow::ensure!(page.contains("<html"), "{path} is no page: {page}");
+        Ok(page)
+    }
+
     pub async fn unpair(&self, box_id: &BoxId) -> Result<()> {
         self.http.post(&format!("/iot/box/{box_id}/unpair"), &json!({})).await?.ok()?;
         Ok(())

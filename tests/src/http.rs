@@ -48,6 +48,8 @@ pub struct Client {
     cookie: Option<String>,
     /// Sent as Origin, as a browser on that page would.
     pub origin: Option<String>,
+    /// Sent as Accept; JSON until somebody wants pages.
+    pub accept: &'static str,
 }
 
 fn provider() -> Arc<CryptoProvider> {
@@ -77,7 +79,15 @@ impl Client {
     pub fn new(address: SocketAddr, host: &str, ca: Option<&str>) -> Result<Self> {
         let tls_config = tls(ca)?;
         let tls = TlsConnector::from(Arc::clone(&tls_config));
-        Ok(Self { address, host: host.to_owned(), tls, tls_config, cookie: None, origin: None })
+        Ok(Self {
+            address,
+            host: host.to_owned(),
+            tls,
+            tls_config,
+            cookie: None,
+            origin: None,
+            accept: "application/json",
+        })
     }
 
     pub fn url(&self) -> String {
@@ -132,7 +142,7 @@ impl Client {
             .method(method)
             .uri(path)
             .header(header::HOST, format!("{}:{}", self.host, self.address.port()))
-            .header(header::ACCEPT, "application/json");
+            .header(header::ACCEPT, self.accept);
         if !kind.is_empty() {
             request = request.header(header::CONTENT_TYPE, kind);
         }

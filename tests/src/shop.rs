@@ -3,6 +3,7 @@
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
+    process::Stdio,
     time::Duration,
 };
 
@@ -15,11 +16,12 @@ use link_protocol::{
     up::{Device, DeviceClass, DeviceStatus},
 };
 use serde_json::json;
+use tokio::{io::AsyncWriteExt, process::Command};
 
 use crate::{
     erp::Erp,
     http::Client,
-    programs::{Program, free_port, until},
+    programs::{Program, bin_dir, free_port, until},
     till::{BoxSocket, TillKey, token},
 };
 
@@ -55,6 +57,9 @@ pub struct Shop {
     pub sim: Option<Program>,
     pub erp: Option<Program>,
     pub iot_box: Option<Program>,
+    /// Environment of `erp` and of `iot-box`, its commands too, from their next start on.
+    pub erp_env: Vec<(String, String)>,
+    pub box_env: Vec<(String, String)>,
 }
 
 impl Shop {
@@ -64,7 +69,7 @@ impl Shop {
         let erp_address = free_port(options.erp_port)?;
         let box_address = free_port(options.box_port)?;
         let password = random_password();
-        let shop = Self { options, erp_address, box_address, password, sim: None, erp: None, iot_box: None };
+        let shop = Self::closed(options, erp_address, box_address, password);
         let password_file = shop.dir().join("admin-password");
         write_secret(&password_file, &format!("{}\n", shop.password))?;
         let (data, file) = (path(&shop.dir().join("erp"))?, path(&password_file)?);
@@ -72,6 +77,19 @@ impl Shop {
         let init = Program::start("erp", &args, &[], &shop.dir().join("erp-init.log"))?;
         init.wait(Duration::from_secs(60)).await?;
         Ok(shop)
+    }
+
+    fn closed(options: Options, erp_address: SocketAddr, box_address: SocketAddr, password: String) -> Self {
+        let (erp_env, box_env) = (Vec::new(), Vec::new());
+        Self { options, erp_address, box_address, password, sim: None, erp: None, iot_box: None, erp_env, box_env }
+    }
+
+    /// Another box with devices of its own at this shop's ERP; nothing of it runs yet.
+    pub fn neighbour(&self, dir: &Path) -> Result<Self> {
+        std::fs::create_dir_all(dir)?;
+        let mut options = Options::new(dir);
+        options.scenario.clone_from(&self.options.scenario);
+        Ok(Self::closed(options, self.erp_address, free_port(0)?, self.password.clone()))
     }
 
     /// Prepares and starts all three.
@@ -118,7 +136,7 @@ impl Shop {
         let data = path(&self.dir().join("erp"))?;
         let listen = self.erp_address.to_string();
         let args = ["serve", "--data", &data, "--listen", &listen];
-        let mut program = Program::start("erp", &args, &[], &self.dir().join("erp.log"))?;
+        let mut program = Program::start("erp", &args, &pairs(&self.erp_env), &self.dir().join("erp.log"))?;
         let http = self.erp_http(None)?;
         let up = until("the ERP", Duration::from_secs(20), || async {
             Ok(http.get("/iot/v1/ca.pem").await?.status.is_success().then_some(()))
@@ -134,7 +152,7 @@ impl Shop {
         let (data, sim) = (path(&self.box_dir())?, path(&self.ports_file())?);
         let (listen, erp) = (self.box_address.to_string(), self.erp_url());
         let args = ["run", "--data", &data, "--listen", &listen, "--sim", &sim, "--erp", &erp];
-        let mut program = Program::start("iot-box", &args, &[], &self.dir().join("box.log"))?;
+        let mut program = Program::start("iot-box", &args, &pairs(&self.box_env), &self.dir().join("box.log"))?;
         let http = self.box_http()?;
         let up = until("the box", Duration::from_secs(10), || async {
             Ok(http.get("/v1/hello").await?.status.is_success().then_some(()))
@@ -144,6 +162,28 @@ impl Shop {
         up?;
         self.iot_box = Some(program);
         Ok(())
+    }
+
+    /// `iot-box <args>` on the box's data with this standard input; exit code and all it said.
+    pub async fn iot_box_command(&self, args: &[&str], input: &str) -> Result<(Option<i32>, String)> {
+        let mut child = Command::new(bin_dir()?.join("iot-box"))
+            .args(args)
+            .arg("--data")
+            .arg(self.box_dir())
+            .envs(pairs(&self.box_env))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()?;
+        let mut stdin = child.stdin.take().context("no standard input")?;
+        // A command that reads no input may have closed it already.
+        let written = stdin.write_all(input.as_bytes()).await;
+        drop((stdin, written));
+        let out = tokio::time::timeout(Duration::from_secs(60), child.wait_with_output());
+        let out = out.await.with_context(|| format!("iot-box {args:?} does not end"))??;
+        let said = format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+        Ok((out.status.code(), said))
     }
 
     /// Ends all three, the box first.
@@ -266,6 +306,10 @@ pub fn write_secret(file: &Path, text: &str) -> Result<()> {
     let mut out = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&staged)?;
     out.write_all(text.as_bytes())?;
     Ok(std::fs::rename(staged, file)?)
+}
+
+fn pairs(env: &[(String, String)]) -> Vec<(&str, &str)> {
+    env.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect()
 }
 
 fn path(path: &Path) -> Result<String> {

@@ -7,36 +7,15 @@ use std::time::Duration;
 use link_protocol::local::Hello;
 use system_tests::{
     counter::{Counter, PRINTER},
-    programs::{bin_dir, until},
+    programs::until,
     shop::{Options, Shop},
 };
 use tempfile::TempDir;
-use tokio::{io::AsyncWriteExt, process::Command};
 
 const PATIENCE: Duration = Duration::from_secs(15);
 
 async fn hello(shop: &Shop) -> Hello {
     shop.box_http().unwrap().get_json("/v1/hello").await.unwrap()
-}
-
-/// `iot-box <args>` with this standard input; exit code and what it said.
-async fn iot_box(shop: &Shop, args: &[&str], input: &str) -> (Option<i32>, String) {
-    let mut child = Command::new(bin_dir().unwrap().join("iot-box"))
-        .args(args)
-        .arg("--data")
-        .arg(shop.box_dir())
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    // A command that reads no input may have closed it already.
-    let written = stdin.write_all(input.as_bytes()).await;
-    drop((stdin, written));
-    let out = child.wait_with_output().await.unwrap();
-    let said = format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
-    (out.status.code(), said)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -45,7 +24,7 @@ async fn a_token_pairs_once_and_a_second_use_is_refused_with_a_reason() {
     let shop = Shop::open(Options::new(dir.path())).await.unwrap();
     let erp = shop.administrator().await.unwrap();
     let token = erp.token().await.unwrap();
-    let (code, said) = iot_box(&shop, &["pair"], &token).await;
+    let (code, said) = shop.iot_box_command(&["pair"], &token).await.unwrap();
     assert_eq!(code, Some(0), "{said}");
     assert!(hello(&shop).await.paired);
     until("the box online", PATIENCE, || async {
@@ -54,13 +33,13 @@ async fn a_token_pairs_once_and_a_second_use_is_refused_with_a_reason() {
     .await
     .unwrap();
 
-    let (code, said) = iot_box(&shop, &["unpair"], "").await;
+    let (code, said) = shop.iot_box_command(&["unpair"], "").await.unwrap();
     assert_eq!(code, Some(0), "{said}");
     assert!(!hello(&shop).await.paired);
-    let (code, said) = iot_box(&shop, &["pair"], &token).await;
+    let (code, said) = shop.iot_box_command(&["pair"], &token).await.unwrap();
     assert_eq!(code, Some(1), "a used token must not pair again: {said}");
     assert!(said.contains("token"), "the message speaks of the token: {said}");
-    let (code, said) = iot_box(&shop, &["pair"], "not a token").await;
+    let (code, said) = shop.iot_box_command(&["pair"], "not a token").await.unwrap();
     assert_eq!(code, Some(1), "{said}");
     shop.close().await.unwrap();
 }
@@ -110,7 +89,7 @@ async fn unpairing_in_the_erp_cuts_the_session_and_keeps_unsent_events() {
     .unwrap();
     // The scan made under the old pairing stays on the box and does not go to the next one.
     let token = counter.erp.token().await.unwrap();
-    let (code, said) = iot_box(&counter.shop, &["pair"], &token).await;
+    let (code, said) = counter.shop.iot_box_command(&["pair"], &token).await.unwrap();
     assert_eq!(code, Some(0), "{said}");
     counter.reopen_till(None).await.unwrap();
     counter.scan("1000000000003").await.unwrap();
@@ -124,7 +103,7 @@ async fn unpairing_in_the_erp_cuts_the_session_and_keeps_unsent_events() {
 async fn unpairing_at_the_box_ends_the_session_and_the_erp_says_so() {
     let dir = TempDir::new().unwrap();
     let counter = Counter::open(dir.path()).await.unwrap();
-    let (code, said) = iot_box(&counter.shop, &["unpair"], "").await;
+    let (code, said) = counter.shop.iot_box_command(&["unpair"], "").await.unwrap();
     assert_eq!(code, Some(0), "{said}");
     until("the ERP to show the box as unpaired", PATIENCE, || async {
         let boxes = counter.erp.till_config().await?.boxes;
