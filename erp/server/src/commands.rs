@@ -169,8 +169,13 @@ impl Commands {
             };
         }
         env.commit().await?;
-        if online && !self.hand_over(box_id, &command) {
-            self.set_waiting(&id).await?;
+        if online {
+            if !self.hand_over(box_id, &command) {
+                self.set_waiting(&id).await?;
+            }
+        } else if self.link.is_connected(box_id) {
+            // It came meanwhile, and was handed what waited before this row was there.
+            self.redeliver(box_id).await?;
         }
         Ok(id)
     }

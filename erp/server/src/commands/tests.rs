@@ -137,10 +137,39 @@ async fn an_unpaired_box_gets_no_commands(server: TestServer) {
     assert!(matches!(refused, ServiceError::NotFound(_)), "{refused}");
 }
 
+/// A box that comes just after it was asked for the first time.
+#[derive(Debug, Default)]
+struct JustComing {
+    asked: std::sync::atomic::AtomicBool,
+    got: std::sync::Mutex<Vec<&'static str>>,
+}
+
+impl Link for JustComing {
+    fn publish(&self, _: &BoxId, leaf: &'static str, _: bytes::Bytes, _: Option<Duration>) -> Result<(), PublishError> {
+        self.got.lock().unwrap().push(leaf);
+        Ok(())
+    }
+    fn kick(&self, _: &BoxId, _: crate::hub::Kick) {}
+    fn is_connected(&self, _: &BoxId) -> bool {
+        self.asked.swap(true, std::sync::atomic::Ordering::Relaxed)
+    }
+}
+
+async fn a_box_that_comes_while_a_command_is_stored_gets_it(server: TestServer) {
+    let it = server.paired_box("Shop").await;
+    let link = Arc::new(JustComing::default());
+    let commands = Commands::new(server.state.engine.clone(), link.clone(), server.state.bus.clone());
+    let (device, ttl) = ("printer-1".parse().unwrap(), Duration::from_secs(10));
+    let id = commands.issue(server.cashier, &it.box_id, &device, print("a"), ttl, id("command-1")).await.unwrap();
+    assert_eq!(*link.got.lock().unwrap(), [topic::COMMANDS]);
+    assert_eq!(commands.outcome(server.cashier, &id).await.unwrap().state, CommandState::Sent);
+}
+
 crate::testing::on_both!(
     a_command_goes_to_the_box_and_its_outcome_comes_back,
     the_same_wish_again_is_the_same_command_and_another_wish_is_refused,
     a_command_waits_for_its_box_while_it_is_in_time_and_is_handed_over_again,
     past_its_deadline_a_command_is_rejected_if_nobody_got_it_and_unknown_if_somebody_did,
+    a_box_that_comes_while_a_command_is_stored_gets_it,
     an_unpaired_box_gets_no_commands,
 );
