@@ -1,6 +1,8 @@
 //! Bad input of the kind nobody means well with, and bad luck: names that lie, a cloned card, a clock years off, a full
 //! disk, wrong tokens, garbage on the wires. Each gets a clear message at the right place, and nothing is lost or stuck.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::{
     fs::File,
     path::{Path, PathBuf},
