@@ -20,7 +20,8 @@ let sale = store.loadSale() ?? sales.newSale();
 let setup = store.loadSetup();
 let boxes = [];
 let configured = false;
-let waiting = [];
+// Marked as counted already, so a reload must find them.
+let waiting = store.loadWaiting();
 const lastWeight = new Map();
 
 let format = new Intl.NumberFormat("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
@@ -142,13 +143,13 @@ function scanned(code) {
     if (pay.open && sale.pay?.state === "done") {
       pay.sheet.close();
     } else {
-      waiting.push(code);
+      waitFor(code);
       alerts.show("waiting", "info", `${waiting.length} ${waiting.length === 1 ? "scan waits" : "scans wait"} until this is finished.`);
       return;
     }
   }
   if (sales.locked(sale)) {
-    waiting.push(code);
+    waitFor(code);
     alerts.show("locked", "warn", "A sale is still being paid; the scan waits.", { actions: [{ words: "Show the payment", run: () => pay.begin() }] });
     return;
   }
@@ -157,11 +158,17 @@ function scanned(code) {
   else unknownCode(code);
 }
 
+function waitFor(code) {
+  waiting.push(code);
+  store.saveWaiting(waiting);
+}
+
 function takeWaiting() {
   alerts.hide("waiting");
   if (sales.locked(sale)) return;
   alerts.hide("locked");
   while (waiting.length && !weigh.open && !pay.open && !devices.open) scanned(waiting.shift());
+  store.saveWaiting(waiting);
 }
 
 link.addEventListener("event", ({ detail: event }) => {
@@ -307,6 +314,7 @@ async function configure() {
   useBox();
   link.catchUp();
   draw();
+  takeWaiting();
   if (sale.pay?.state === "running") {
     pay.begin();
   } else if (sale.pay) {

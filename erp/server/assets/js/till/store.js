@@ -2,6 +2,7 @@
 const SALE = "till.sale";
 const SETUP = "till.setup";
 const SEEN = "till.seen";
+const WAITING = "till.waiting";
 
 /** Events older than the page's absence are not this sale's: after a minute the marks are forgotten. */
 const FRESH_MS = 60000;
@@ -29,6 +30,12 @@ export function loadSale() {
 }
 
 export const saveSale = (sale) => write(SALE, sale);
+export function loadWaiting() {
+  const codes = read(WAITING);
+  return Array.isArray(codes) ? codes.filter((c) => typeof c === "string") : [];
+}
+
+export const saveWaiting = (codes) => write(WAITING, codes);
 export const loadSetup = () => read(SETUP) ?? {};
 export const saveSetup = (setup) => write(SETUP, setup);
 
