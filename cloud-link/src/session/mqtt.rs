@@ -13,7 +13,7 @@ use std::{
 use bytes::Bytes;
 use rumqttc::{
     AsyncClient, ConnectReturnCode, ConnectionError, DisconnectReasonCode, Event, LastWill, MqttOptions, Packet,
-    PublishOptions, QoS, SessionMode, StateError,
+    PubAckReason, PublishNoticeError, PublishOptions, QoS, SessionMode, StateError,
 };
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
@@ -60,8 +60,18 @@ pub(super) enum Incoming {
     Alive,
 }
 
+/// Why a publish was not taken.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Untaken {
+    /// "Payload format invalid": the same bytes would be refused again.
+    #[error("it cannot read the message; its version may be older than the box's")]
+    Unreadable,
+    #[error("{0}")]
+    Other(PublishNoticeError),
+}
+
 /// Resolves with the other side's answer to a QoS 1 publish.
-pub(super) type Published = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
+pub(super) type Published = Pin<Box<dyn Future<Output = Result<(), Untaken>> + Send>>;
 
 pub(super) struct Connection {
     client: AsyncClient,
@@ -119,7 +129,12 @@ impl Connection {
     pub(super) fn publish(&self, topic: &str, payload: Vec<u8>, retain: bool) -> Result<Published, String> {
         let options = PublishOptions::at_least_once().retain(retain);
         let notice = self.client.try_publish_tracked(topic, payload, options).map_err(|e| e.to_string())?;
-        Ok(Box::pin(async move { notice.wait_completion_async().await.map_err(|e| e.to_string()) }))
+        Ok(Box::pin(async move {
+            notice.wait_completion_async().await.map_err(|error| match error {
+                PublishNoticeError::V5PubAck(PubAckReason::PayloadFormatInvalid) => Untaken::Unreadable,
+                other => Untaken::Other(other),
+            })
+        }))
     }
 
     /// QoS 0: sent if there is room, else not.

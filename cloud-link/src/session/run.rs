@@ -18,7 +18,7 @@ use super::{
     IncomingCommand, LinkStatus, SessionConfig, SessionEnd, SessionHandles,
     backoff::Backoff,
     clock::ErpClock,
-    mqtt::{Connection, Incoming, Lost, Options, Published},
+    mqtt::{Connection, Incoming, Lost, Options, Published, Untaken},
     window::{BATCH_EVENTS, Window, batch_length},
 };
 use crate::{
@@ -134,6 +134,7 @@ async fn one_connection(
 }
 
 /// What a publish was, so that its PUBACK means something.
+#[derive(Debug)]
 enum What {
     Events,
     State,
@@ -155,7 +156,7 @@ struct Link<'a> {
     /// Results on their way.
     reporting: Vec<CommandId>,
     early: Vec<Command>,
-    published: JoinSet<(What, Result<(), String>)>,
+    published: JoinSet<(What, Result<(), Untaken>)>,
     state_on_its_way: bool,
 }
 
@@ -256,9 +257,13 @@ impl Link<'_> {
     }
 
     /// The other side's answer to one publish.
-    async fn answered(&mut self, what: What, result: Result<(), String>) -> Result<(), End> {
+    async fn answered(&mut self, what: What, result: Result<(), Untaken>) -> Result<(), End> {
         match (&what, &result) {
             (What::Unstored, Err(error)) => tracing::warn!(%error, "a command's refusal did not reach the ERP"),
+            // Connecting anew would bring the same refusal for ever. Events are another matter: they must not be let go.
+            (What::State | What::Result(_), Err(error @ Untaken::Unreadable)) => {
+                tracing::error!(%error, what = ?what, "the ERP refused what the box says of itself: update the ERP");
+            }
             (_, Err(error)) => return Err(End::Connection(format!("the ERP did not take a message: {error}"))),
             _ => {}
         }

@@ -4,7 +4,10 @@
 mod enrol;
 mod support;
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::{Duration, Instant},
+};
 
 use cloud_link::{identity::Identity, session::SessionEnd};
 use link_protocol::{
@@ -13,7 +16,11 @@ use link_protocol::{
     topic,
     up::{CommandResult, Goodbye, Live, LiveBody, LiveWeight, State, WeightCondition},
 };
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+use tokio_rustls::server::TlsStream;
 
 use self::support::{Authority, Broker, ERP_NOW_MS, Erp, TestBox, free_port};
 
@@ -198,8 +205,11 @@ async fn a_box_that_is_unpaired_at_the_box_says_goodbye() {
     assert_eq!(tested.ended().await, SessionEnd::SaidGoodbye { delivered: true });
 }
 
-/// A server that answers every CONNECT with these bytes.
-async fn refusing_server(authority: &Authority, answer: Vec<u8>) -> u16 {
+/// A server on TLS that gives each connection to `serve`.
+async fn server<F>(authority: &Authority, serve: impl Fn(TlsStream<TcpStream>) -> F + Send + 'static) -> u16
+where
+    F: Future<Output = std::io::Result<()>> + Send,
+{
     use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
     let (certificate, key) = authority.server();
     let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
@@ -217,15 +227,78 @@ async fn refusing_server(authority: &Authority, answer: Vec<u8>) -> u16 {
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await.unwrap();
     tokio::spawn(async move {
         while let Ok((tcp, _)) = listener.accept().await {
-            let Ok(mut tls) = acceptor.accept(tcp).await else { continue };
-            let mut connect = [0; 1024];
-            if tls.read(&mut connect).await.is_ok() && tls.write_all(&answer).await.is_ok() {
-                tls.flush().await.unwrap();
-                tokio::time::sleep(Duration::from_millis(200)).await;
-            }
+            let Ok(tls) = acceptor.accept(tcp).await else { continue };
+            // The other side may leave whenever it likes.
+            serve(tls).await.ok();
         }
     });
     port
+}
+
+/// A server that answers every CONNECT with these bytes.
+async fn refusing_server(authority: &Authority, answer: Vec<u8>) -> u16 {
+    server(authority, move |mut tls| {
+        let answer = answer.clone();
+        async move {
+            tls.read(&mut [0; 1024]).await?;
+            tls.write_all(&answer).await?;
+            tls.flush().await?;
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            Ok(())
+        }
+    })
+    .await
+}
+
+/// An ERP that admits the box and answers each of its publishes with "payload format invalid" (153).
+async fn serve_without_understanding(mut tls: TlsStream<TcpStream>) -> std::io::Result<()> {
+    loop {
+        let kind = tls.read_u8().await?;
+        let (mut length, mut shift) = (0, 0);
+        loop {
+            let byte = tls.read_u8().await?;
+            length |= usize::from(byte & 0x7F) << shift;
+            shift += 7;
+            if byte & 0x80 == 0 {
+                break;
+            }
+        }
+        let mut body = vec![0; length];
+        tls.read_exact(&mut body).await?;
+        let answer = match kind >> 4 {
+            1 => vec![0x20, 3, 0, 0, 0],
+            8 => vec![0x90, 4, body[0], body[1], 0, 1],
+            3 => {
+                let id = 2 + usize::from(u16::from_be_bytes([body[0], body[1]]));
+                vec![0x40, 4, body[id], body[id + 1], 153, 0]
+            }
+            12 => vec![0xD0, 0],
+            _ => continue,
+        };
+        tls.write_all(&answer).await?;
+        tls.flush().await?;
+    }
+}
+
+#[tokio::test]
+async fn an_erp_that_cannot_read_the_boxs_state_does_not_make_it_connect_again_and_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let authority = Authority::new();
+    let identity = Identity::load_or_create(dir.path()).unwrap();
+    let connections = std::sync::Arc::new(AtomicUsize::new(0));
+    let counted = std::sync::Arc::clone(&connections);
+    let port = server(&authority, move |tls| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        serve_without_understanding(tls)
+    })
+    .await;
+    let tested = TestBox::start(dir.path(), &identity, authority.grant(&identity, port)).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    tested.state.send_modify(|state| state.name = "Renamed".into());
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(connections.load(Ordering::SeqCst), 1);
+    tested.cancel.cancel();
+    assert_eq!(tested.ended().await, SessionEnd::Cancelled);
 }
 
 #[tokio::test]
