@@ -240,7 +240,9 @@ async fn refusing_server(authority: &Authority, answer: Vec<u8>) -> u16 {
     server(authority, move |mut tls| {
         let answer = answer.clone();
         async move {
-            tls.read(&mut [0; 1024]).await?;
+            if tls.read(&mut [0; 1024]).await? == 0 {
+                return Ok(());
+            }
             tls.write_all(&answer).await?;
             tls.flush().await?;
             tokio::time::sleep(Duration::from_millis(200)).await;
