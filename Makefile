@@ -16,13 +16,20 @@ NEXTEST_PROFILE := $(if $(CI),ci,default)
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
+.PHONY: checkout
+checkout:
+	@mkdir -p "$(TARGET)"
+	@# Tests look for their files where they were compiled, and cargo cannot tell two checkouts in one cache apart.
+	@[ "$$(cat "$(TARGET)/.checkout" 2>/dev/null)" = "$(CURDIR)" ] || { \
+		$(CARGO) clean --locked --quiet --workspace && echo "$(CURDIR)" > "$(TARGET)/.checkout"; }
+
 .PHONY: demo
-demo: ## build, start, run the shop minute, stay up; ONCE=1 stops after it
+demo: checkout ## build, start, run the shop minute, stay up; ONCE=1 stops after it
 	$(CARGO) build --locked --workspace --bins
 	exec $(CARGO) run --locked --quiet -p system-tests --bin shop-demo -- $(if $(filter 1,$(ONCE)),--once)
 
 .PHONY: test
-test: tools lint ## what CI runs; LAB=0 leaves out the virtual machine
+test: tools checkout lint ## what CI runs; LAB=0 leaves out the virtual machine
 	$(CARGO) build --locked --workspace --bins
 	ERP_TEST_POSTGRES=$(POSTGRES) $(CARGO) nextest run --locked --workspace --profile $(NEXTEST_PROFILE)
 	$(CARGO) run --locked --quiet -p system-tests --bin chaos -- --events $(EVENTS)
@@ -40,7 +47,7 @@ tools:
 	@tests/install-tools.sh
 
 .PHONY: bench
-bench: ## one BENCH line a figure, against peers; ONLY=word picks
+bench: checkout ## one BENCH line a figure, against peers; ONLY=word picks
 	@tests/install-tools.sh bench
 	$(CARGO) build --locked --release --workspace --bins
 	$(CARGO) build --locked --profile box -p iot-box
@@ -48,13 +55,13 @@ bench: ## one BENCH line a figure, against peers; ONLY=word picks
 	$(if $(ONLY),,$(CARGO) bench --locked --quiet -p erp-engine --bench ingest)
 
 .PHONY: lab
-lab: ## USB devices of a real kernel, in a virtual machine
+lab: checkout ## USB devices of a real kernel, in a virtual machine
 	@tests/install-tools.sh lab
 	$(CARGO) build --locked -p iot-box -p system-tests --bin iot-box --bin lab-guest
 	tests/lab/run.sh
 
 .PHONY: chaos
-chaos: ## a day of scans with kills and outages; EVENTS=n
+chaos: checkout ## a day of scans with kills and outages; EVENTS=n
 	$(CARGO) build --locked --workspace --bins
 	$(CARGO) run --locked --quiet -p system-tests --bin chaos -- --events $(EVENTS)
 
