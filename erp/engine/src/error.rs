@@ -56,6 +56,15 @@ pub enum Error {
     NotRead { model: String, field: String, read: String },
     #[error("{model}: field {field} holds {found}, not {expected}; read it as another type or as an Option")]
     WrongType { model: String, field: String, expected: &'static str, found: &'static str },
+    /// What a person did wrong or has to decide; the text is for him.
+    #[error("{0}")]
+    User(String),
+    #[error("argument {name}: {problem}")]
+    Argument { name: String, problem: String },
+    #[error("there is no method {method} on {model}; see the model's documentation for what there is")]
+    NoSuchMethod { model: String, method: String },
+    #[error("{model}, record {id}: {who} changed it at {when}, after you opened it; reload it and change it again")]
+    Conflict { model: String, id: Id, who: String, when: String },
     #[error("this transaction failed earlier and can only be dropped; begin a new one")]
     Aborted,
     #[error("{0}: use sqlite:/path/to/file or postgres://user@host/database")]

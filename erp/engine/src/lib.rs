@@ -5,6 +5,7 @@
 //! [`execute`]: transactions, records, schema. Each stage knows the ones before it and none after it, and there is no
 //! HTTP here.
 
+mod context;
 pub mod declare;
 pub mod domain;
 mod error;
@@ -14,8 +15,9 @@ mod record;
 pub mod resolve;
 mod value;
 
+pub use context::Context;
 pub use domain::{Domain, DomainError, Leaf, Op, Operand, Term};
 pub use error::{Error, Operation};
-pub use execute::{Change, ChangeKind, Db, Engine, Env, Inserted, Search};
+pub use execute::{Change, ChangeKind, Db, Engine, Env, Inserted, Search, Sudo};
 pub use record::{Record, Values};
 pub use value::{FromValue, Id, Uid, Value};

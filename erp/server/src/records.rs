@@ -9,7 +9,7 @@ pub fn app() -> App {
             Model::extend("iot.box")
                 .field(Field::char_len("client_serial", 64).readonly().help("Of its MQTT certificate")),
         )
-        .model(Model::extend("iot.token").field(Field::binary("sealed").secret()))
+        .model(Model::extend("iot.token").field(Field::bytes("sealed").secret()))
         .model(epochs())
         .model(sessions())
 }

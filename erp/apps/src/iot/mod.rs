@@ -122,7 +122,7 @@ fn secrets() -> Model {
     Model::new("iot.secret", "Sealed Key")
         .description("Keys of the certificate authorities, encrypted with a key that lies outside the database")
         .field(Field::char_len("name", 64).required().unique())
-        .field(Field::binary("sealed").required().secret())
+        .field(Field::bytes("sealed").required().secret())
 }
 
 fn audit() -> Model {

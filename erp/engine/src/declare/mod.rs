@@ -1,13 +1,20 @@
 //! What an app declares. Plain data: Rust code builds it, and so can a JSON or TOML file, or rows made by Studio.
 //! Nothing here is checked; [`resolve`](crate::resolve) does that and says everything that is wrong at once.
 
+mod code;
 mod data;
 mod field;
 mod model;
+mod view;
 
+pub use code::{
+    Call, CheckFn, Code, ComputeFn, DefaultFn, Done, Draft, Hook, Inputs, InverseFn, Job, JobFn, Method, MethodFn, On,
+    OnchangeFn, Param, PureFn, QueryFn, SearchFn,
+};
 pub use data::{DataRow, DataValue};
-pub use field::{Default, Field, FieldType, OnDelete};
-pub use model::{Access, Model, Principals, Rule, Unique};
+pub use field::{Compute, Default, Field, FieldType, OnDelete};
+pub use model::{Access, Check, Model, Principals, Rule, Unique};
+pub use view::{DataFile, Group, Menu, View, WindowAction};
 
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +46,37 @@ pub struct App {
     /// Records of the make-believe company, loaded only when asked for.
     #[serde(default)]
     pub demo: Vec<DataRow>,
+    /// Raised when an installed app must be upgraded: its records loaded anew.
+    #[serde(default)]
+    pub version: String,
+    #[serde(default)]
+    pub summary: String,
+    #[serde(default)]
+    pub description: String,
+    /// Heading under which people find it.
+    #[serde(default)]
+    pub category: String,
+    /// Shown as an app; else it is one of the `Extra` modules.
+    #[serde(default)]
+    pub application: bool,
+    /// Installed by itself as soon as everything it depends on is.
+    #[serde(default)]
+    pub auto_install: bool,
+    #[serde(default)]
+    pub groups: Vec<Group>,
+    #[serde(default)]
+    pub views: Vec<View>,
+    #[serde(default)]
+    pub actions: Vec<WindowAction>,
+    #[serde(default)]
+    pub menus: Vec<Menu>,
+    /// Loaded in this order, after groups, access and rules and before views.
+    #[serde(default)]
+    pub files: Vec<DataFile>,
+    #[serde(default)]
+    pub demo_files: Vec<DataFile>,
+    #[serde(skip)]
+    pub code: Code,
 }
 
 impl App {
@@ -84,6 +122,77 @@ impl App {
 
     pub fn demo(mut self, row: DataRow) -> App {
         self.demo.push(row);
+        self
+    }
+
+    pub fn version(mut self, version: &str) -> App {
+        self.version = version.to_owned();
+        self
+    }
+
+    pub fn summary(mut self, text: &str) -> App {
+        self.summary = text.to_owned();
+        self
+    }
+
+    pub fn category(mut self, name: &str) -> App {
+        self.category = name.to_owned();
+        self
+    }
+
+    pub fn application(mut self) -> App {
+        self.application = true;
+        self
+    }
+
+    pub fn auto_install(mut self) -> App {
+        self.auto_install = true;
+        self
+    }
+
+    pub fn group(mut self, group: Group) -> App {
+        self.groups.push(group);
+        self
+    }
+
+    pub fn view(mut self, view: View) -> App {
+        self.views.push(view);
+        self
+    }
+
+    pub fn action(mut self, action: WindowAction) -> App {
+        self.actions.push(action);
+        self
+    }
+
+    pub fn menu(mut self, menu: Menu) -> App {
+        self.menus.push(menu);
+        self
+    }
+
+    /// CSV or XML with records; the content mostly comes by `include_str!`.
+    pub fn file(mut self, name: &str, content: &str) -> App {
+        self.files.push(DataFile { name: name.to_owned(), content: content.to_owned(), noupdate: false });
+        self
+    }
+
+    pub fn demo_file(mut self, name: &str, content: &str) -> App {
+        self.demo_files.push(DataFile { name: name.to_owned(), content: content.to_owned(), noupdate: true });
+        self
+    }
+
+    /// Adds to the app's Rust side.
+    pub fn code(mut self, code: Code) -> App {
+        let own = &mut self.code;
+        own.methods.extend(code.methods);
+        own.computes.extend(code.computes);
+        own.searches.extend(code.searches);
+        own.inverses.extend(code.inverses);
+        own.hooks.extend(code.hooks);
+        own.checks.extend(code.checks);
+        own.onchanges.extend(code.onchanges);
+        own.defaults.extend(code.defaults);
+        own.jobs.extend(code.jobs);
         self
     }
 }

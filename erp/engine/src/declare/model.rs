@@ -29,6 +29,39 @@ pub struct Model {
     pub unique: Vec<Unique>,
     #[serde(default)]
     pub fields: Vec<Field>,
+    /// Has no table; others take its fields and behaviour by `mixins`.
+    #[serde(default, rename = "abstract")]
+    pub is_abstract: bool,
+    /// Rows of a dialog: seen by who made them only, and swept away after a while.
+    #[serde(default)]
+    pub transient: bool,
+    /// Abstract models whose fields, hooks and methods it takes over.
+    #[serde(default)]
+    pub mixins: Vec<String>,
+    /// (many2one field, its model): the other record is made and written along, its fields read as this record's own.
+    #[serde(default)]
+    pub inherits: Vec<(String, String)>,
+    /// Many2one field to the model itself that `child_of` and `parent_of` follow; `parent_id` where there is one.
+    #[serde(default)]
+    pub parent: Option<String>,
+    #[serde(default)]
+    pub checks: Vec<Check>,
+    /// Its records are metadata: a transaction that touches them resolves the registry anew.
+    #[serde(default)]
+    pub metadata: bool,
+    /// Text fields that a name search looks at besides the record's name.
+    #[serde(default)]
+    pub name_search: Vec<String>,
+}
+
+/// What must hold for every record, in the expression language.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Check {
+    pub name: String,
+    /// True where the record may stay, such as `not (date_end and date_start > date_end)`.
+    pub expression: String,
+    pub message: String,
 }
 
 fn yes() -> bool {
@@ -57,7 +90,59 @@ impl Model {
             log_access: true,
             unique: Vec::new(),
             fields: Vec::new(),
+            is_abstract: false,
+            transient: false,
+            mixins: Vec::new(),
+            inherits: Vec::new(),
+            parent: None,
+            checks: Vec::new(),
+            metadata: false,
+            name_search: Vec::new(),
         }
+    }
+
+    /// Fields and behaviour for other models' `mixins`.
+    pub fn mixin(name: &str, label: &str) -> Model {
+        Model { is_abstract: true, ..Model::new(name, label) }
+    }
+
+    pub fn transient(mut self) -> Model {
+        self.transient = true;
+        self
+    }
+
+    pub fn with_mixin(mut self, name: &str) -> Model {
+        self.mixins.push(name.to_owned());
+        self
+    }
+
+    pub fn inherits(mut self, field: &str, model: &str) -> Model {
+        self.inherits.push((field.to_owned(), model.to_owned()));
+        self
+    }
+
+    pub fn parent(mut self, field: &str) -> Model {
+        self.parent = Some(field.to_owned());
+        self
+    }
+
+    pub fn check(mut self, name: &str, expression: &str, message: &str) -> Model {
+        self.checks.push(Check {
+            name: name.to_owned(),
+            expression: expression.to_owned(),
+            message: message.to_owned(),
+        });
+        self
+    }
+
+    pub fn metadata(mut self) -> Model {
+        self.metadata = true;
+        self
+    }
+
+    pub fn name_search(mut self, fields: &[&str]) -> Model {
+        self.name_search.extend(fields.iter().map(|&s| s.to_owned()));
+        self
     }
 
     /// Fields and constraints for a model of another app.

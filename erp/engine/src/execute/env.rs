@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::{Engine, Link, changes::Pending};
 use crate::{
+    context::Context,
     domain::{Domain, Op},
     error::Error,
     plan::{Actor, Planner, Reading, Statement},
@@ -22,9 +23,52 @@ pub struct Env {
     /// The time of the transaction: defaults and stamps of one transaction agree.
     pub(super) now: Timestamp,
     failed: bool,
+    context: Context,
+}
+
+/// An environment without limits for as long as this lives; see [`Env::sudo`].
+pub struct Sudo<'a> {
+    env: &'a mut Env,
+    actor: Actor,
+}
+
+impl std::ops::Deref for Sudo<'_> {
+    type Target = Env;
+    fn deref(&self) -> &Env {
+        self.env
+    }
+}
+
+impl std::ops::DerefMut for Sudo<'_> {
+    fn deref_mut(&mut self) -> &mut Env {
+        self.env
+    }
+}
+
+impl Drop for Sudo<'_> {
+    fn drop(&mut self) {
+        std::mem::swap(&mut self.env.actor, &mut self.actor);
+    }
 }
 
 impl Env {
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
+    pub fn set_context(&mut self, context: Context) {
+        self.context = context;
+    }
+
+    /// The same transaction without limits, for what the system does by itself on behalf of the user. Records still say
+    /// that he made or changed them.
+    pub fn sudo(&mut self, reason: &str) -> Sudo<'_> {
+        tracing::debug!(reason, who = %self.actor.who, "superuser rights in a transaction");
+        let unlimited = Actor { uid: self.actor.uid, ..Actor::superuser(reason) };
+        let actor = std::mem::replace(&mut self.actor, unlimited);
+        Sudo { env: self, actor }
+    }
+
     pub(super) fn on(engine: &Engine, link: Link, actor: Actor) -> Env {
         let now = Timestamp::now();
         Env {
@@ -35,6 +79,7 @@ impl Env {
             pending: Pending::default(),
             now: Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now),
             failed: false,
+            context: Context::default(),
         }
     }
 

@@ -21,7 +21,7 @@ pub use changes::{Change, ChangeKind};
 pub use create::Inserted;
 pub use db::Db;
 pub(crate) use db::Link;
-pub use env::Env;
+pub use env::{Env, Sudo};
 pub use read::Search;
 
 use crate::{

@@ -152,7 +152,7 @@ fn indexes(model: &ModelDef) -> impl Iterator<Item = (String, String)> {
     let plain = model
         .fields
         .iter()
-        .filter(|field| field.index && field.kind.is_stored())
+        .filter(|field| field.index && field.is_column())
         // A unique index that begins with the field serves as well.
         .filter(|field| !model.unique.iter().any(|unique| unique.fields.first() == Some(&field.name)))
         .map(|field| {

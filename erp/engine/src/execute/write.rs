@@ -66,7 +66,7 @@ impl Env {
         let mut new: Vec<(&FieldDef, Value)> = Vec::with_capacity(values.0.len() + 2);
         for (name, value) in values.0 {
             let field = model.field(&name)?;
-            if field.kind == Kind::Id || !field.kind.is_stored() {
+            if field.kind == Kind::Id || !field.is_column() {
                 return Err(not_written(model, &name));
             }
             let value = self.given(model, field, value, Operation::Write)?;

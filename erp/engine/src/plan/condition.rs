@@ -265,7 +265,7 @@ impl Planner<'_> {
             return self.like(column, op, text);
         }
         let (op, value) = match (&field.kind, value) {
-            (Kind::Decimal { scale, .. }, Value::Decimal(decimal)) => match to_scale(op, decimal, *scale) {
+            (kind, Value::Decimal(decimal)) => match to_scale(op, decimal, kind.digits().unwrap_or_default().1) {
                 Some(decimal) => (op, Value::Decimal(decimal)),
                 None => return Ok(Cond::False),
             },
@@ -299,7 +299,7 @@ impl Planner<'_> {
                 }
                 Value::Null => empty = true,
                 Value::Decimal(decimal) => {
-                    let Kind::Decimal { scale, .. } = field.kind else { continue };
+                    let Some((_, scale)) = field.kind.digits() else { continue };
                     if let Some(decimal) = to_scale(Op::Eq, decimal, scale) {
                         list.push(self.dialect.bind(&field.kind, Value::Decimal(decimal)));
                     }

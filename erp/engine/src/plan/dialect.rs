@@ -17,7 +17,7 @@ use rust_decimal::{Decimal, prelude::ToPrimitive};
 use sea_query::{Expr, ExprTrait, Value as Sql};
 
 use crate::{
-    resolve::{FieldDef, Kind},
+    resolve::{FieldDef, Kind, MONEY_SCALE},
     value::Value,
 };
 
@@ -45,16 +45,19 @@ pub(crate) enum Reading {
 impl Reading {
     pub(crate) fn of(kind: &Kind) -> Reading {
         match kind {
-            Kind::Id | Kind::Many2One { .. } | Kind::One2Many { .. } => Reading::Id,
-            Kind::Char { .. } | Kind::Text | Kind::Selection { .. } => Reading::Text,
+            Kind::Id | Kind::Many2One { .. } | Kind::One2Many { .. } | Kind::Many2Many { .. } => Reading::Id,
+            Kind::Char { .. } | Kind::Text | Kind::Html | Kind::Reference { .. } | Kind::Selection { .. } => {
+                Reading::Text
+            }
             Kind::Integer => Reading::Int,
             Kind::Float => Reading::Float,
             Kind::Decimal { scale, .. } => Reading::Decimal { scale: *scale },
+            Kind::Monetary { .. } => Reading::Decimal { scale: MONEY_SCALE },
             Kind::Boolean => Reading::Bool,
             Kind::Date => Reading::Date,
             Kind::DateTime => Reading::DateTime,
             Kind::Json => Reading::Json,
-            Kind::Binary => Reading::Bytes,
+            Kind::Binary { .. } | Kind::Image { .. } => Reading::Bytes,
         }
     }
 }
@@ -65,21 +68,28 @@ impl Dialect {
     pub(crate) fn bind(self, kind: &Kind, value: Value) -> Expr {
         let sqlite = self == Dialect::Sqlite;
         match kind {
-            Kind::Id | Kind::Integer | Kind::Many2One { .. } | Kind::One2Many { .. } => Expr::val(match value {
-                Value::Int(int) => Sql::BigInt(Some(int)),
-                Value::Id(id) => Sql::BigInt(Some(id.0)),
-                _ => Sql::BigInt(None),
-            }),
-            Kind::Char { .. } | Kind::Text | Kind::Selection { .. } => Expr::val(Sql::String(match value {
-                Value::Text(text) => Some(text),
-                _ => None,
-            })),
+            Kind::Id | Kind::Integer | Kind::Many2One { .. } | Kind::One2Many { .. } | Kind::Many2Many { .. } => {
+                Expr::val(match value {
+                    Value::Int(int) => Sql::BigInt(Some(int)),
+                    Value::Id(id) => Sql::BigInt(Some(id.0)),
+                    _ => Sql::BigInt(None),
+                })
+            }
+            Kind::Char { .. } | Kind::Text | Kind::Html | Kind::Reference { .. } | Kind::Selection { .. } => {
+                Expr::val(Sql::String(match value {
+                    Value::Text(text) => Some(text),
+                    _ => None,
+                }))
+            }
             Kind::Float => Expr::val(Sql::Double(match value {
                 Value::Float(float) => Some(float),
                 _ => None,
             })),
-            Kind::Decimal { scale, .. } => match value {
-                Value::Decimal(decimal) if sqlite => Expr::val(Sql::BigInt(Some(scaled(decimal, *scale)))),
+            Kind::Decimal { .. } | Kind::Monetary { .. } => match value {
+                Value::Decimal(decimal) if sqlite => {
+                    let (_, scale) = kind.digits().unwrap_or_default();
+                    Expr::val(Sql::BigInt(Some(scaled(decimal, scale))))
+                }
                 Value::Decimal(decimal) => Expr::val(Sql::Decimal(Some(decimal))),
                 _ if sqlite => Expr::val(Sql::BigInt(None)),
                 _ => Expr::val(Sql::Decimal(None)),
@@ -100,7 +110,7 @@ impl Dialect {
                 Value::Json(json) => Some(json.to_string()),
                 _ => None,
             }),
-            Kind::Binary => Expr::val(Sql::Bytes(match value {
+            Kind::Binary { .. } | Kind::Image { .. } => Expr::val(Sql::Bytes(match value {
                 Value::Bytes(bytes) => Some(bytes),
                 _ => None,
             })),
@@ -117,18 +127,25 @@ impl Dialect {
 
     pub(crate) fn column_type(self, field: &FieldDef) -> String {
         let (sqlite, postgres) = match &field.kind {
-            Kind::Id | Kind::Integer | Kind::Many2One { .. } | Kind::One2Many { .. } => ("INTEGER", "bigint"),
-            Kind::Char { .. } | Kind::Text | Kind::Selection { .. } => ("TEXT", "text"),
+            Kind::Id | Kind::Integer | Kind::Many2One { .. } | Kind::One2Many { .. } | Kind::Many2Many { .. } => {
+                ("INTEGER", "bigint")
+            }
+            Kind::Char { .. } | Kind::Text | Kind::Html | Kind::Reference { .. } | Kind::Selection { .. } => {
+                ("TEXT", "text")
+            }
             Kind::Float => ("REAL", "double precision"),
-            Kind::Decimal { digits, scale } => match self {
+            kind @ (Kind::Decimal { .. } | Kind::Monetary { .. }) => match self {
                 Dialect::Sqlite => ("INTEGER", ""),
-                Dialect::Postgres => return format!("numeric({digits}, {scale})"),
+                Dialect::Postgres => {
+                    let (digits, scale) = kind.digits().unwrap_or_default();
+                    return format!("numeric({digits}, {scale})");
+                }
             },
             Kind::Boolean => ("INTEGER", "boolean"),
             Kind::Date => ("TEXT", "date"),
             Kind::DateTime => ("TEXT", "timestamptz"),
             Kind::Json => ("TEXT", "json"),
-            Kind::Binary => ("BLOB", "bytea"),
+            Kind::Binary { .. } | Kind::Image { .. } => ("BLOB", "bytea"),
         };
         if self == Dialect::Sqlite { sqlite.to_owned() } else { postgres.to_owned() }
     }

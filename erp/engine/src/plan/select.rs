@@ -136,7 +136,7 @@ impl Planner<'_> {
     /// see the record there.
     fn value_at(&mut self, alias: &DynIden, model: &ModelDef, path: &Path<'_>, name: &str) -> Result<Expr, Error> {
         let single = |step: &Step<'_>| matches!(step.field.kind, Kind::Many2One { .. });
-        if !path.steps.iter().all(single) || !path.field.kind.is_stored() {
+        if !path.steps.iter().all(single) || !path.field.is_column() {
             return Err(Error::Domain {
                 model: model.name.to_string(),
                 problem: format!("{name} goes through a list; read the list and then its records"),
@@ -175,7 +175,7 @@ impl Planner<'_> {
         for term in terms {
             let path = path::follow(self.registry, model, &term.path)?;
             self.check_field(path.model, path.field, Operation::Read)?;
-            if matches!(path.field.kind, Kind::Json | Kind::Binary) {
+            if path.field.kind == Kind::Json || path.field.kind.is_binary() {
                 return Err(Error::Order {
                     model: model.name.to_string(),
                     order: term.path.clone(),

@@ -18,14 +18,15 @@ pub(crate) fn to_store(field: &FieldDef, value: Value) -> Result<Value, String> 
             let known = options.iter().map(|(value, _)| value.as_str()).collect::<Vec<_>>().join(", ");
             Err(format!("{:?} is not one of {known}", shorten(text)))
         }
-        (Kind::Decimal { digits, scale }, Value::Decimal(decimal)) => {
-            let rounded = decimal.round_dp_with_strategy(*scale, RoundingStrategy::MidpointAwayFromZero);
+        (kind, Value::Decimal(decimal)) if kind.digits().is_some() => {
+            let (digits, scale) = kind.digits().unwrap_or_default();
+            let rounded = decimal.round_dp_with_strategy(scale, RoundingStrategy::MidpointAwayFromZero);
             let limit = Decimal::from(10u64.pow(digits - scale));
             if rounded.abs() >= limit {
                 return Err(format!("{decimal} has more than {} digits before the point", digits - scale));
             }
             let mut exact = rounded;
-            exact.rescale(*scale);
+            exact.rescale(scale);
             Ok(Value::Decimal(exact))
         }
         (Kind::Boolean, Value::Null) => Ok(Value::Bool(false)),
@@ -41,14 +42,19 @@ pub(crate) fn to_kind(kind: &Kind, value: Value) -> Result<Value, String> {
         // JSON and its older clients say `false` for an empty field.
         (kind, Value::Bool(false)) if *kind != Kind::Boolean && *kind != Kind::Json => Ok(Value::Null),
 
-        (Kind::Char { .. } | Kind::Text | Kind::Selection { .. }, Value::Text(text)) => {
+        (
+            Kind::Char { .. } | Kind::Text | Kind::Html | Kind::Reference { .. } | Kind::Selection { .. },
+            Value::Text(text),
+        ) => {
             // PostgreSQL cannot hold it, and no screen shows it.
             if text.contains('\0') {
                 return Err("it contains a NUL character; remove it".to_owned());
             }
             Ok(Value::Text(text))
         }
-        (Kind::Char { .. } | Kind::Text | Kind::Selection { .. }, other) => wrong(&other, "a text"),
+        (Kind::Char { .. } | Kind::Text | Kind::Html | Kind::Reference { .. } | Kind::Selection { .. }, other) => {
+            wrong(&other, "a text")
+        }
 
         (Kind::Integer, Value::Int(int)) => Ok(Value::Int(int)),
         (Kind::Integer, Value::Float(float)) if float.fract() == 0.0 && float.abs() < 9e15 => {
@@ -57,9 +63,15 @@ pub(crate) fn to_kind(kind: &Kind, value: Value) -> Result<Value, String> {
         (Kind::Integer, Value::Id(id)) => Ok(Value::Int(id.0)),
         (Kind::Integer, other) => wrong(&other, "an integer"),
 
-        (Kind::Id | Kind::Many2One { .. } | Kind::One2Many { .. }, Value::Id(id)) => Ok(Value::Id(id)),
-        (Kind::Id | Kind::Many2One { .. } | Kind::One2Many { .. }, Value::Int(int)) => Ok(Value::Id(Id(int))),
-        (Kind::Id | Kind::Many2One { .. } | Kind::One2Many { .. }, other) => wrong(&other, "a record id"),
+        (Kind::Id | Kind::Many2One { .. } | Kind::One2Many { .. } | Kind::Many2Many { .. }, Value::Id(id)) => {
+            Ok(Value::Id(id))
+        }
+        (Kind::Id | Kind::Many2One { .. } | Kind::One2Many { .. } | Kind::Many2Many { .. }, Value::Int(int)) => {
+            Ok(Value::Id(Id(int)))
+        }
+        (Kind::Id | Kind::Many2One { .. } | Kind::One2Many { .. } | Kind::Many2Many { .. }, other) => {
+            wrong(&other, "a record id")
+        }
 
         (Kind::Float, Value::Float(float)) if float.is_finite() => Ok(Value::Float(float)),
         (Kind::Float, Value::Int(int)) => Ok(Value::Float(int as f64)),
@@ -68,17 +80,17 @@ pub(crate) fn to_kind(kind: &Kind, value: Value) -> Result<Value, String> {
         }
         (Kind::Float, other) => wrong(&other, "a finite float"),
 
-        (Kind::Decimal { .. }, Value::Decimal(decimal)) => Ok(Value::Decimal(decimal)),
-        (Kind::Decimal { .. }, Value::Int(int)) => Ok(Value::Decimal(Decimal::from(int))),
-        (Kind::Decimal { .. }, Value::Float(float)) => {
+        (Kind::Decimal { .. } | Kind::Monetary { .. }, Value::Decimal(decimal)) => Ok(Value::Decimal(decimal)),
+        (Kind::Decimal { .. } | Kind::Monetary { .. }, Value::Int(int)) => Ok(Value::Decimal(Decimal::from(int))),
+        (Kind::Decimal { .. } | Kind::Monetary { .. }, Value::Float(float)) => {
             Decimal::try_from(float).map(Value::Decimal).map_err(|_| format!("{float} is not a decimal"))
         }
-        (Kind::Decimal { .. }, Value::Text(text)) => text
+        (Kind::Decimal { .. } | Kind::Monetary { .. }, Value::Text(text)) => text
             .trim()
             .parse()
             .map(Value::Decimal)
             .map_err(|_| format!("{:?} is not a decimal such as 12.50", shorten(&text))),
-        (Kind::Decimal { .. }, other) => wrong(&other, "a decimal"),
+        (Kind::Decimal { .. } | Kind::Monetary { .. }, other) => wrong(&other, "a decimal"),
 
         (Kind::Boolean, Value::Bool(bool)) => Ok(Value::Bool(bool)),
         (Kind::Boolean, Value::Int(int @ (0 | 1))) => Ok(Value::Bool(int == 1)),
@@ -106,8 +118,8 @@ pub(crate) fn to_kind(kind: &Kind, value: Value) -> Result<Value, String> {
         (Kind::Json, Value::Text(v)) => Ok(Value::Json(v.into())),
         (Kind::Json, other) => wrong(&other, "a JSON value"),
 
-        (Kind::Binary, Value::Bytes(bytes)) => Ok(Value::Bytes(bytes)),
-        (Kind::Binary, other) => wrong(&other, "bytes"),
+        (Kind::Binary { .. } | Kind::Image { .. }, Value::Bytes(bytes)) => Ok(Value::Bytes(bytes)),
+        (Kind::Binary { .. } | Kind::Image { .. }, other) => wrong(&other, "bytes"),
     }
 }
 

@@ -47,7 +47,7 @@ fn check(
     };
     let mut values = Vec::new();
     for (name, value) in &row.values {
-        let Some(field) = model.find(name).filter(|field| field.kind.is_stored() && field.kind != Kind::Id) else {
+        let Some(field) = model.find(name).filter(|field| field.is_column() && field.kind != Kind::Id) else {
             wrong(format!("{} has no stored field {name}", model.name));
             continue;
         };

@@ -17,7 +17,7 @@ mod relations;
 use std::fmt;
 
 pub(crate) use names::constraint as constraint_name;
-pub use registry::{FieldDef, Kind, ModelDef, Registry, UniqueDef};
+pub use registry::{FieldDef, Kind, MONEY_SCALE, ModelDef, Registry, UniqueDef};
 pub(crate) use registry::{OrderTerm, RowDef, RowValue, shorten};
 
 use crate::declare::App;

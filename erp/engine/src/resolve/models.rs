@@ -28,6 +28,8 @@ pub(super) struct Draft {
     pub(super) unique_declared: Vec<(String, Vec<String>, String)>,
     pub(super) unique: Vec<UniqueDef>,
     pub(super) referenced_by: Vec<super::registry::Reference>,
+    /// What else the model says of itself, extensions included; its fields are above.
+    pub(super) declared: Model,
 }
 
 pub(super) struct DraftField {
@@ -38,7 +40,7 @@ pub(super) struct DraftField {
 
 impl Draft {
     pub(super) fn has_stored(&self, name: &str) -> bool {
-        self.fields.iter().any(|field| field.def.name == name && field.def.kind.is_stored())
+        self.fields.iter().any(|field| field.def.name == name && field.def.is_column())
     }
 }
 
@@ -103,6 +105,7 @@ fn begin(app: &App, model: &Model) -> Draft {
         unique_declared: declared_unique(app, model),
         unique: Vec::new(),
         referenced_by: Vec::new(),
+        declared: Model { fields: Vec::new(), ..model.clone() },
     }
 }
 
@@ -122,6 +125,11 @@ fn extend(app: &App, model: &Model, drafts: &mut Drafts, errors: &mut ResolveErr
         draft.rec_name.clone_from(&model.rec_name);
     }
     draft.unique_declared.extend(declared_unique(app, model));
+    let own = &mut draft.declared;
+    own.mixins.extend(model.mixins.iter().cloned());
+    own.inherits.extend(model.inherits.iter().cloned());
+    own.checks.extend(model.checks.iter().cloned());
+    own.name_search.extend(model.name_search.iter().cloned());
     add_fields(app, model, draft, errors);
 }
 
@@ -159,6 +167,8 @@ fn define(field: &Field, wrong: &mut impl FnMut(String)) -> Option<FieldDef> {
             Kind::Char { size: *size }
         }
         FieldType::Text => Kind::Text,
+        FieldType::Html => Kind::Html,
+        FieldType::Monetary { currency } => Kind::Monetary { currency: currency.clone() },
         FieldType::Integer => Kind::Integer,
         FieldType::Float => Kind::Float,
         FieldType::Decimal { digits, scale } => {
@@ -183,7 +193,9 @@ fn define(field: &Field, wrong: &mut impl FnMut(String)) -> Option<FieldDef> {
             Kind::Selection { options: options.clone() }
         }
         FieldType::Json => Kind::Json,
-        FieldType::Binary => Kind::Binary,
+        FieldType::Binary { in_row } => Kind::Binary { in_row: *in_row },
+        FieldType::Image { max_width, max_height } => Kind::Image { max_width: *max_width, max_height: *max_height },
+        FieldType::Reference { models } => Kind::Reference { models: models.clone() },
         FieldType::Many2One { comodel, ondelete } => {
             if field.required && *ondelete == OnDelete::SetNull {
                 wrong(
@@ -202,8 +214,19 @@ fn define(field: &Field, wrong: &mut impl FnMut(String)) -> Option<FieldDef> {
             }
             Kind::One2Many { comodel: comodel.as_str().into(), inverse: inverse.clone() }
         }
+        FieldType::Many2Many { comodel, relation, column1, column2 } => {
+            if field.required || field.unique || field.index {
+                wrong("a many2many field is no column, so it cannot be required, unique or indexed".to_owned());
+            }
+            Kind::Many2Many {
+                comodel: comodel.as_str().into(),
+                relation: relation.clone(),
+                column1: column1.clone(),
+                column2: column2.clone(),
+            }
+        }
     };
-    if field.unique && matches!(kind, Kind::Json | Kind::Binary) {
+    if field.unique && (kind == Kind::Json || kind.is_binary()) {
         wrong("JSON and binary fields cannot be unique".to_owned());
     }
     let def = FieldDef {
@@ -214,6 +237,18 @@ fn define(field: &Field, wrong: &mut impl FnMut(String)) -> Option<FieldDef> {
         index: field.index || matches!(kind, Kind::Many2One { .. }),
         groups: field.groups.clone(),
         secret: field.secret,
+        translate: field.translate,
+        company_dependent: field.company_dependent,
+        copy: field.copy.unwrap_or_else(|| copied(field)),
+        compute: field.compute.clone(),
+        related: field.related.clone(),
+        store: field.store,
+        domain: field.domain.clone(),
+        context: field.context.clone(),
+        tracking: field.tracking,
+        aggregator: field.aggregator.clone(),
+        no_export: field.no_export,
+        manual: field.manual,
         ..plain(&field.name, kind, &field.label)
     };
     check_default(&def, wrong);
@@ -234,6 +269,11 @@ fn check_default(def: &FieldDef, wrong: &mut impl FnMut(String)) {
     }
 }
 
+fn copied(field: &Field) -> bool {
+    let computed = field.compute.is_some() || field.related.is_some();
+    !field.unique && !computed && !matches!(field.kind, FieldType::One2Many { .. })
+}
+
 fn plain(name: &str, kind: Kind, label: &str) -> FieldDef {
     FieldDef {
         name: name.to_owned(),
@@ -246,6 +286,19 @@ fn plain(name: &str, kind: Kind, label: &str) -> FieldDef {
         index: false,
         groups: Vec::new(),
         secret: false,
+        app: String::new(),
+        translate: false,
+        company_dependent: false,
+        copy: false,
+        compute: None,
+        related: None,
+        store: false,
+        domain: None,
+        context: None,
+        tracking: None,
+        aggregator: None,
+        no_export: false,
+        manual: false,
     }
 }
 
@@ -280,7 +333,13 @@ fn stamps(app: &App, principals: Option<&str>) -> Vec<DraftField> {
 
 pub(super) fn finish(apps: &[&App], drafts: Drafts) -> Registry {
     let models = drafts.into_values().map(|draft| {
-        let fields: Vec<FieldDef> = draft.fields.into_iter().map(|field| field.def).collect();
+        let fields: Vec<FieldDef> =
+            draft.fields.into_iter().map(|field| FieldDef { app: field.app, ..field.def }).collect();
+        let declared = draft.declared;
+        let parent = declared.parent.or_else(|| {
+            let own = |field: &&FieldDef| field.name == "parent_id";
+            fields.iter().find(own).map(|field| field.name.clone())
+        });
         let name: Arc<str> = draft.name.as_str().into();
         let def = ModelDef {
             by_name: fields.iter().enumerate().map(|(at, field)| (field.name.clone(), at)).collect(),
@@ -295,6 +354,14 @@ pub(super) fn finish(apps: &[&App], drafts: Drafts) -> Registry {
             access: BTreeMap::new(),
             rules: Vec::new(),
             referenced_by: draft.referenced_by,
+            is_abstract: declared.is_abstract,
+            transient: declared.transient,
+            mixins: declared.mixins,
+            inherits: declared.inherits,
+            parent,
+            checks: declared.checks,
+            metadata: declared.metadata,
+            name_search: declared.name_search,
             name: name.clone(),
             fields,
         };

@@ -103,8 +103,8 @@ fn order(drafts: &Drafts, draft: &Draft, errors: &mut ResolveErrors) -> Vec<Orde
             let field = at.fields.iter().find(|field| field.def.name == step);
             let comodel = field.and_then(|field| field.def.kind.comodel()).and_then(|name| drafts.get(name.as_ref()));
             match (field, comodel, steps.peek()) {
-                (Some(field), _, None) if field.def.kind.is_stored() => {}
-                (Some(field), Some(next), Some(_)) if field.def.kind.is_stored() => at = next,
+                (Some(field), _, None) if field.def.is_column() => {}
+                (Some(field), Some(next), Some(_)) if field.def.is_column() => at = next,
                 _ => {
                     errors.model(
                         &draft.app,

@@ -105,10 +105,13 @@ fn check_leaf(path: &Path<'_>, leaf: &Leaf) -> Result<(), String> {
     match (leaf.op, kind) {
         (Op::In | Op::NotIn, _) if !many => return Err("takes a list".to_owned()),
         (op, _) if many && !matches!(op, Op::In | Op::NotIn) => return Err("takes one value, not a list".to_owned()),
-        (Op::Lt | Op::Le | Op::Gt | Op::Ge, Kind::Boolean | Kind::Many2One { .. } | Kind::One2Many { .. }) => {
+        (
+            Op::Lt | Op::Le | Op::Gt | Op::Ge,
+            Kind::Boolean | Kind::Many2One { .. } | Kind::One2Many { .. } | Kind::Many2Many { .. },
+        ) => {
             return Err("this field has no order".to_owned());
         }
-        (_, Kind::Json | Kind::Binary) => {
+        (_, Kind::Json | Kind::Binary { .. } | Kind::Image { .. }) => {
             let empty = matches!(&leaf.operand, Operand::One(value) if value.is_null() || *value == false.into());
             if !(matches!(leaf.op, Op::Eq | Op::Ne) && empty) {
                 return Err("of this field it can only be asked whether it is empty".to_owned());

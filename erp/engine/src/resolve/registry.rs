@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    declare::{Default, OnDelete},
+    declare::{Check, Compute, Default, OnDelete},
     domain::Domain,
     error::{Error, Operation},
     value::Value,
@@ -39,6 +39,18 @@ pub struct ModelDef {
     pub unique: Vec<UniqueDef>,
     pub(crate) access: BTreeMap<String, Rights>,
     pub(crate) rules: Vec<RuleDef>,
+    pub is_abstract: bool,
+    pub transient: bool,
+    pub mixins: Vec<String>,
+    /// (many2one field, its model) whose fields read as this model's own.
+    pub inherits: Vec<(String, String)>,
+    /// Many2one field to the model itself that makes the hierarchy.
+    pub parent: Option<String>,
+    pub checks: Vec<Check>,
+    /// Its records are metadata.
+    pub metadata: bool,
+    /// Text fields that a name search looks at besides the name.
+    pub name_search: Vec<String>,
     /// Many2one fields, of any model, that point here.
     pub(crate) referenced_by: Vec<Reference>,
 }
@@ -55,44 +67,124 @@ pub struct FieldDef {
     pub(crate) index: bool,
     pub(crate) groups: Vec<String>,
     pub(crate) secret: bool,
+    /// The app that declared it.
+    pub app: String,
+    pub translate: bool,
+    pub company_dependent: bool,
+    /// Whether a copy of the record takes it along.
+    pub copy: bool,
+    pub compute: Option<Compute>,
+    pub related: Option<String>,
+    /// For computed and related fields: kept in a column.
+    pub store: bool,
+    pub domain: Option<String>,
+    pub context: Option<String>,
+    pub tracking: Option<u32>,
+    pub aggregator: Option<String>,
+    pub no_export: bool,
+    pub manual: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Kind {
     Id,
-    Char { size: Option<u32> },
+    Char {
+        size: Option<u32>,
+    },
     Text,
+    Html,
     Integer,
     Float,
-    Decimal { digits: u32, scale: u32 },
+    Decimal {
+        digits: u32,
+        scale: u32,
+    },
+    /// Exact, at the digits of the currency in the many2one field `currency`; kept with [`MONEY_SCALE`].
+    Monetary {
+        currency: String,
+    },
     Boolean,
     Date,
     DateTime,
-    Selection { options: Vec<(String, String)> },
+    Selection {
+        options: Vec<(String, String)>,
+    },
     Json,
-    Binary,
-    Many2One { comodel: Arc<str>, ondelete: OnDelete },
-    One2Many { comodel: Arc<str>, inverse: String },
+    Binary {
+        in_row: bool,
+    },
+    Image {
+        max_width: u32,
+        max_height: u32,
+    },
+    Reference {
+        models: Vec<(String, String)>,
+    },
+    Many2One {
+        comodel: Arc<str>,
+        ondelete: OnDelete,
+    },
+    One2Many {
+        comodel: Arc<str>,
+        inverse: String,
+    },
+    /// `column1` of the link table `relation` is this record, `column2` the other.
+    Many2Many {
+        comodel: Arc<str>,
+        relation: String,
+        column1: String,
+        column2: String,
+    },
 }
 
+/// Digits after the point of a monetary column: no currency has more.
+pub const MONEY_SCALE: u32 = 4;
+pub(crate) const MONEY_DIGITS: u32 = 18;
+
 impl Kind {
-    pub fn is_stored(&self) -> bool {
-        !matches!(self, Kind::One2Many { .. })
+    /// Lists of records, which are no column.
+    pub fn is_list(&self) -> bool {
+        matches!(self, Kind::One2Many { .. } | Kind::Many2Many { .. })
+    }
+
+    pub fn is_binary(&self) -> bool {
+        matches!(self, Kind::Binary { .. } | Kind::Image { .. })
     }
 
     pub(crate) fn is_text(&self) -> bool {
-        matches!(self, Kind::Char { .. } | Kind::Text | Kind::Selection { .. })
+        matches!(self, Kind::Char { .. } | Kind::Text | Kind::Html | Kind::Selection { .. } | Kind::Reference { .. })
+    }
+
+    /// Digits in all and after the point, of exact numbers.
+    pub fn digits(&self) -> Option<(u32, u32)> {
+        match self {
+            Kind::Decimal { digits, scale } => Some((*digits, *scale)),
+            Kind::Monetary { .. } => Some((MONEY_DIGITS, MONEY_SCALE)),
+            _ => None,
+        }
     }
 
     pub(crate) fn comodel(&self) -> Option<&Arc<str>> {
         match self {
-            Kind::Many2One { comodel, .. } | Kind::One2Many { comodel, .. } => Some(comodel),
+            Kind::Many2One { comodel, .. } | Kind::One2Many { comodel, .. } | Kind::Many2Many { comodel, .. } => {
+                Some(comodel)
+            }
             _ => None,
         }
     }
 }
 
 impl FieldDef {
+    /// Whether it is a column of the model's table.
+    pub fn is_column(&self) -> bool {
+        !self.kind.is_list() && (self.store || !self.is_computed())
+    }
+
+    /// Whether its value follows from others.
+    pub fn is_computed(&self) -> bool {
+        self.compute.is_some() || self.related.is_some()
+    }
+
     /// Whether the column may be empty. Booleans never are: empty is false.
     pub(crate) fn nullable(&self) -> bool {
         !self.required && !matches!(self.kind, Kind::Id | Kind::Boolean)
@@ -198,7 +290,7 @@ impl ModelDef {
 
     /// Fields that are columns.
     pub(crate) fn stored(&self) -> impl Iterator<Item = &FieldDef> {
-        self.fields.iter().filter(|field| field.kind.is_stored())
+        self.fields.iter().filter(|field| field.is_column())
     }
 }
 

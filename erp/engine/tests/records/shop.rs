@@ -91,7 +91,7 @@ fn item() -> Model {
         .field(Field::datetime("counted_at"))
         .field(Field::selection("state", &[("new", "New"), ("sold", "Sold")]).required().default("new"))
         .field(Field::json("extra"))
-        .field(Field::binary("picture"))
+        .field(Field::bytes("picture"))
         .field(Field::many2one("shelf", "shelf"))
         .field(Field::many2one("backup_shelf", "shelf").ondelete(OnDelete::Restrict))
         .unique(&["name", "shelf"], "there is such an item on this shelf already")
