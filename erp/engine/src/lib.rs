@@ -10,6 +10,7 @@ pub mod declare;
 pub mod domain;
 mod error;
 pub mod execute;
+pub mod expr;
 mod plan;
 mod record;
 pub mod resolve;
