@@ -56,13 +56,29 @@ pub type MethodFn = for<'a> fn(&'a mut Env, Call) -> Done<'a, Json>;
 /// A value of one record from its dependencies alone.
 pub type PureFn = fn(&Inputs<'_>) -> Result<Value, Error>;
 /// Values for saved records, in their order; for counts and sums that need queries.
-pub type QueryFn = for<'a> fn(&'a mut Env, &'a [Id]) -> Done<'a, Vec<Value>>;
+pub type QueryFn = for<'a> fn(&'a mut Env, Records<'a>) -> Done<'a, Vec<Value>>;
 pub type SearchFn = for<'a> fn(&'a mut Env, Op, Operand) -> Done<'a, Domain>;
-pub type InverseFn = for<'a> fn(&'a mut Env, &'a [Id], Value) -> Done<'a>;
-pub type CheckFn = for<'a> fn(&'a mut Env, &'a [Id]) -> Done<'a>;
+pub type InverseFn = for<'a> fn(&'a mut Env, Records<'a>, Value) -> Done<'a>;
+pub type CheckFn = for<'a> fn(&'a mut Env, Records<'a>) -> Done<'a>;
 pub type OnchangeFn = for<'a> fn(&'a mut Env, &'a mut Draft) -> Done<'a>;
 pub type DefaultFn = for<'a> fn(&'a mut Env) -> Done<'a, Value>;
 pub type JobFn = for<'a> fn(&'a mut Env) -> Done<'a>;
+
+/// Records of one model: of the model that takes a mixin, where the behaviour is the mixin's.
+#[derive(Clone, Copy, Debug)]
+pub struct Records<'a> {
+    pub model: &'a str,
+    pub ids: &'a [Id],
+}
+
+/// What became of a field with `tracking` in one record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tracked {
+    pub id: Id,
+    pub field: String,
+    pub old: Value,
+    pub new: Value,
+}
 
 #[derive(Clone, Copy)]
 pub enum ComputeFn {
@@ -73,14 +89,17 @@ pub enum ComputeFn {
 /// What happens around a change of records, with the rights of who changes them.
 #[derive(Clone, Copy)]
 pub enum Hook {
-    /// May change what will be stored.
-    BeforeCreate(for<'a> fn(&'a mut Env, &'a mut Vec<Values>) -> Done<'a>),
-    AfterCreate(for<'a> fn(&'a mut Env, &'a [Id]) -> Done<'a>),
-    BeforeWrite(for<'a> fn(&'a mut Env, &'a [Id], &'a mut Values) -> Done<'a>),
+    /// May change what will be stored. With the model's name.
+    BeforeCreate(for<'a> fn(&'a mut Env, &'a str, &'a mut Vec<Values>) -> Done<'a>),
+    AfterCreate(for<'a> fn(&'a mut Env, Records<'a>) -> Done<'a>),
+    BeforeWrite(for<'a> fn(&'a mut Env, Records<'a>, &'a mut Values) -> Done<'a>),
     /// With the names of the fields written.
-    AfterWrite(for<'a> fn(&'a mut Env, &'a [Id], &'a [String]) -> Done<'a>),
-    BeforeUnlink(for<'a> fn(&'a mut Env, &'a [Id]) -> Done<'a>),
-    AfterUnlink(for<'a> fn(&'a mut Env, &'a [Id]) -> Done<'a>),
+    AfterWrite(for<'a> fn(&'a mut Env, Records<'a>, &'a [String]) -> Done<'a>),
+    BeforeUnlink(for<'a> fn(&'a mut Env, Records<'a>) -> Done<'a>),
+    AfterUnlink(for<'a> fn(&'a mut Env, Records<'a>) -> Done<'a>),
+    /// After a write that changed fields with `tracking`, recomputed ones among them; only those that really changed.
+    /// Not called where the context says `tracking_disable`.
+    Tracked(for<'a> fn(&'a mut Env, &'a str, &'a [Tracked]) -> Done<'a>),
 }
 
 /// Whether a method is one of the model or takes records first.

@@ -9,7 +9,7 @@ mod view;
 
 pub use code::{
     Call, CheckFn, Code, ComputeFn, DefaultFn, Done, Draft, Hook, Inputs, InverseFn, Job, JobFn, Method, MethodFn, On,
-    OnchangeFn, Param, PureFn, QueryFn, SearchFn,
+    OnchangeFn, Param, PureFn, QueryFn, Records, SearchFn, Tracked,
 };
 pub use data::{DataRow, DataValue};
 pub use field::{Compute, Default, Field, FieldType, OnDelete};
