@@ -30,6 +30,7 @@ pub mod place;
 pub mod port;
 mod receipt;
 pub mod records;
+mod rpc;
 pub mod serve;
 pub mod sessions;
 pub mod state;
