@@ -61,6 +61,14 @@ pub enum Error {
     User(String),
     #[error("argument {name}: {problem}")]
     Argument { name: String, problem: String },
+    /// A call that makes no sense: a field, operator or order that does not exist.
+    #[error("{0}")]
+    Value(String),
+    /// A field among values to write that does not exist.
+    #[error("there is no field {0} to write; see the model's documentation for what there is")]
+    Key(String),
+    #[error("Private methods (such as '{model}.{method}') cannot be called remotely.")]
+    PrivateMethod { model: String, method: String },
     #[error("there is no method {method} on {model}; see the model's documentation for what there is")]
     NoSuchMethod { model: String, method: String },
     #[error("{model}, record {id}: {who} changed it at {when}, after you opened it; reload it and change it again")]

@@ -2,9 +2,10 @@
 //!
 //! [`declare`]: what apps say about models, rights and data. [`resolve`]: all of it checked and joined to one
 //! immutable registry. `plan`: a request, the rights of who asks included, becomes SQL for SQLite or PostgreSQL.
-//! [`execute`]: transactions, records, schema. Each stage knows the ones before it and none after it, and there is no
+//! [`execute`]: transactions, records, schema. `call`: all of it by model, method and JSON, for external APIs. Each stage knows the ones before it and none after it, and there is no
 //! HTTP here.
 
+mod call;
 mod context;
 pub mod declare;
 pub mod domain;

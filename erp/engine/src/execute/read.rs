@@ -9,7 +9,7 @@ use crate::{
     error::{Error, Operation},
     plan::{ChildList, Select, Wanted},
     record::Record,
-    resolve::{ModelDef, Registry},
+    resolve::{FieldDef, ModelDef, Registry},
     value::{Id, Value},
 };
 
@@ -77,6 +77,39 @@ impl Env {
         let registry = self.registry.clone();
         let statement = self.planner(&registry).count(registry.model(model)?, domain)?;
         self.number(statement).await
+    }
+
+    /// The fields that a read without names answers.
+    pub(crate) fn readable_fields<'m>(&self, model: &'m ModelDef) -> Vec<&'m str> {
+        let registry = self.registry.clone();
+        self.planner(&registry).readable(model)
+    }
+
+    pub(crate) fn may_see(&self, field: &FieldDef) -> bool {
+        self.actor.may_see(field)
+    }
+
+    /// Whether the user has this right on the model at all, before any rule.
+    pub(crate) fn check_right(&self, model: &str, operation: Operation) -> Result<(), Error> {
+        self.actor.check(self.registry.model(model)?, operation)
+    }
+
+    /// How many of the domain's records the rules leave for an operation.
+    pub(crate) async fn count_allowed(
+        &mut self,
+        model: &str,
+        domain: &Domain,
+        operation: Operation,
+    ) -> Result<u64, Error> {
+        let registry = self.registry.clone();
+        let statement = self.planner(&registry).count_for(registry.model(model)?, domain, operation)?;
+        self.number(statement).await
+    }
+
+    /// Missing or denied: why a record that was named did not come back.
+    pub(crate) async fn why_not_found(&mut self, model: &str, id: Id, operation: Operation) -> Result<Error, Error> {
+        let registry = self.registry.clone();
+        self.missing_or_denied(&registry, model, id, operation).await
     }
 
     async fn read_chunks(

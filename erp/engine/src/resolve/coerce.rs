@@ -104,9 +104,8 @@ pub(crate) fn to_kind(kind: &Kind, value: Value) -> Result<Value, String> {
         (Kind::Date, other) => wrong(&other, "a date"),
 
         (Kind::DateTime, Value::DateTime(time)) => to_microseconds(time).map(Value::DateTime),
-        (Kind::DateTime, Value::Text(text)) => text
-            .parse::<Timestamp>()
-            .map_err(|_| format!("{:?} is not a time such as 2026-11-21T08:30:00Z", shorten(&text)))
+        (Kind::DateTime, Value::Text(text)) => parse_time(&text)
+            .ok_or_else(|| format!("{:?} is not a time such as 2026-11-21 08:30:00 (UTC)", shorten(&text)))
             .and_then(to_microseconds)
             .map(Value::DateTime),
         (Kind::DateTime, other) => wrong(&other, "a date and time"),
@@ -121,6 +120,15 @@ pub(crate) fn to_kind(kind: &Kind, value: Value) -> Result<Value, String> {
         (Kind::Binary { .. } | Kind::Image { .. }, Value::Bytes(bytes)) => Ok(Value::Bytes(bytes)),
         (Kind::Binary { .. } | Kind::Image { .. }, other) => wrong(&other, "bytes"),
     }
+}
+
+/// With a zone, or without one and then in UTC; a date alone is its first moment.
+pub(crate) fn parse_time(text: &str) -> Option<Timestamp> {
+    let text = text.trim();
+    text.parse().ok().or_else(|| {
+        let civil = text.parse::<jiff::civil::DateTime>().or_else(|_| text.parse::<Date>().map(Into::into)).ok()?;
+        civil.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
+    })
 }
 
 /// Both databases keep microseconds; years of four digits keep the text form sorted.

@@ -75,5 +75,6 @@ pub fn resolve(apps: &[App]) -> Result<Registry, ResolveErrors> {
     let mut registry = models::finish(&ordered, drafts);
     access::attach(&ordered, &mut registry, &mut errors);
     data::collect(&ordered, &mut registry, &mut errors);
+    registry.methods = crate::call::Methods::of(&ordered);
     if errors.0.is_empty() { Ok(registry) } else { Err(errors) }
 }

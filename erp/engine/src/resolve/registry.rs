@@ -20,6 +20,7 @@ pub struct Registry {
     pub(crate) principals: Option<PrincipalsDef>,
     pub(crate) data: Vec<RowDef>,
     pub(crate) demo: Vec<RowDef>,
+    pub(crate) methods: crate::call::Methods,
 }
 
 #[derive(Debug)]

@@ -1,0 +1,65 @@
+//! The one call behind every external API: a model, a method, arguments; JSON in and out, in the shapes that existing
+//! clients know.
+//!
+//! ```text
+//! Env::call -> methods (the table) -> bind (arguments by name) -> the method's function -> JSON
+//! ```
+
+mod bind;
+mod describe;
+mod external;
+mod fields;
+mod methods;
+mod reading;
+mod rights;
+mod standard;
+pub(crate) mod wire;
+mod writing;
+
+pub(crate) use methods::Methods;
+use serde_json::{Map, Value as Json};
+
+use crate::{
+    context::Context,
+    declare::Method,
+    error::Error,
+    execute::Env,
+    resolve::{Registry, shorten},
+};
+
+impl Env {
+    /// Runs what [`Registry::method`] finds. `context` among the named arguments becomes the environment's.
+    pub async fn call(
+        &mut self,
+        model: &str,
+        method: &str,
+        args: Vec<Json>,
+        mut kwargs: Map<String, Json>,
+    ) -> Result<Json, Error> {
+        let registry = self.registry().clone();
+        let found = registry.method(model, method)?;
+        let name = registry.model(model)?.name.clone();
+        match kwargs.remove("context") {
+            None | Some(Json::Null | Json::Bool(false)) => {}
+            Some(Json::Object(sent)) => self.set_context(Context::from_json(sent)),
+            Some(_) => {
+                return Err(Error::Argument { name: "context".to_owned(), problem: "it must be an object".to_owned() });
+            }
+        }
+        let call = bind::bind(found, name, args, kwargs)?;
+        (found.run)(self, call).await
+    }
+}
+
+impl Registry {
+    /// A method that clients may call. Names that begin with an underscore are nobody's business outside.
+    pub fn method(&self, model: &str, method: &str) -> Result<&Method, Error> {
+        if method.starts_with('_') {
+            return Err(Error::PrivateMethod { model: shorten(model), method: shorten(method) });
+        }
+        let model = self.model(model)?;
+        self.methods
+            .find(model, method)
+            .ok_or_else(|| Error::NoSuchMethod { model: model.name.to_string(), method: shorten(method) })
+    }
+}

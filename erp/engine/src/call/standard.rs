@@ -1,0 +1,137 @@
+//! What every model can do, and a few models besides.
+
+use std::{collections::HashMap, sync::LazyLock};
+
+use serde_json::{Value as Json, json};
+
+use super::{external, fields, reading, rights, writing};
+use crate::{
+    declare::{Method, MethodFn},
+    resolve::ModelDef,
+};
+
+/// Stands for nothing given.
+const NONE: Json = Json::Null;
+
+fn model(name: &str, run: MethodFn) -> Method {
+    Method::on_model("*", name, run)
+}
+
+fn records(name: &str, run: MethodFn) -> Method {
+    Method::on_records("*", name, run)
+}
+
+static TABLE: LazyLock<Vec<Method>> = LazyLock::new(|| {
+    vec![
+        model("search", reading::search)
+            .param("domain")
+            .optional("offset", 0)
+            .optional("limit", NONE)
+            .optional("order", NONE)
+            .optional("count", false)
+            .readonly()
+            .doc("Ids of the records of a domain, in the model's order or the one given; their number with count."),
+        model("search_count", reading::search_count)
+            .param("domain")
+            .optional("limit", NONE)
+            .readonly()
+            .doc("Number of records of a domain, at most limit."),
+        model("search_read", reading::search_read)
+            .optional("domain", json!([]))
+            .optional("fields", NONE)
+            .optional("offset", 0)
+            .optional("limit", NONE)
+            .optional("order", NONE)
+            .optional("load", "_classic_read")
+            .readonly()
+            .doc("Fields of the records of a domain; all that the user may read without fields."),
+        records("read", reading::read)
+            .optional("fields", NONE)
+            .optional("load", "_classic_read")
+            .readonly()
+            .doc("Fields of records in the order of their ids. Many2one fields are [id, name], with load \"\" bare ids."),
+        records("exists", reading::exists).readonly().doc("Those of the records that are still there."),
+        records("name_get", reading::name_get).readonly().doc("[id, name] of each record."),
+        model("name_search", reading::name_search)
+            .optional("name", "")
+            .optional("args", NONE)
+            .optional("operator", "ilike")
+            .optional("limit", 100)
+            .readonly()
+            .doc("[id, name] of records whose name matches, within the domain args."),
+        model("create", writing::create).param("vals_list").doc("Makes a record of a dict, or records of a list."),
+        model("name_create", writing::name_create).param("name").doc("Makes a record of a name: [id, name]."),
+        records("write", writing::write).param("vals").doc("The same values to each record."),
+        records("unlink", writing::unlink).doc("Deletes records."),
+        model("fields_get", fields::fields_get)
+            .optional("allfields", NONE)
+            .optional("attributes", NONE)
+            .readonly()
+            .doc("The model's fields and their properties."),
+        records("get_metadata", external::get_metadata)
+            .readonly()
+            .doc("Who made and changed records and when, and their external ids."),
+        records("get_external_id", external::get_external_id)
+            .readonly()
+            .doc("External id of each record by its id; empty where it has none."),
+        model("check_access_rights", rights::check_access_rights)
+            .param("operation")
+            .optional("raise_exception", true)
+            .readonly()
+            .doc("Whether the user may read, write, create or unlink records of the model at all."),
+        records("check_access_rule", rights::check_access_rule)
+            .param("operation")
+            .readonly()
+            .doc("Fails when a record rule keeps the user from one of the records."),
+        records("check_access", rights::check_access_rule)
+            .param("operation")
+            .readonly()
+            .doc("Fails when the user may not do this to one of the records."),
+        records("has_access", rights::has_access)
+            .param("operation")
+            .readonly()
+            .doc("Whether the user may do this to all of the records."),
+        records("toggle_active", writing::toggle_active).doc("Archives what is active and the other way round."),
+        records("action_archive", writing::archive).doc("Archives records."),
+        records("action_unarchive", writing::unarchive).doc("Takes records out of the archive."),
+        // Of single models.
+        Method::on_model("res.users", "context_get", rights::context_get)
+            .readonly()
+            .doc("Language, time zone and id of the user."),
+        Method::on_model("ir.model.access", "check", rights::access_check)
+            .param("model")
+            .optional("mode", "read")
+            .optional("raise_exception", true)
+            .readonly()
+            .doc("Whether the user may read, write, create or unlink records of a model."),
+        Method::on_model("ir.model.data", "check_object_reference", external::check_object_reference)
+            .param("module")
+            .param("xml_id")
+            .optional("raise_on_access_error", false)
+            .readonly()
+            .doc("[model, id] of an external id."),
+        Method::on_model("ir.model.data", "xmlid_to_res_model_res_id", external::xmlid_to_res_model_res_id)
+            .param("xmlid")
+            .optional("raise_if_not_found", false)
+            .readonly()
+            .doc("[model, id] of a full external id; [false, false] where there is none."),
+    ]
+});
+
+static BY_NAME: LazyLock<HashMap<(&'static str, &'static str), &'static Method>> =
+    LazyLock::new(|| TABLE.iter().map(|method| ((method.model.as_str(), method.name.as_str()), method)).collect());
+
+/// Whether it makes sense for the model: only what can be archived has these.
+fn fits(method: &Method, model: &ModelDef) -> bool {
+    !matches!(method.name.as_str(), "toggle_active" | "action_archive" | "action_unarchive")
+        || model.find("active").is_some()
+}
+
+pub(super) fn find(model: &ModelDef, name: &str) -> Option<&'static Method> {
+    let found = BY_NAME.get(&(&*model.name, name)).or_else(|| BY_NAME.get(&("*", name)));
+    found.copied().filter(|method| fits(method, model))
+}
+
+pub(super) fn of<'m>(model: &'m ModelDef) -> impl Iterator<Item = &'static Method> + use<'m> {
+    TABLE.iter().filter(|method| (method.model == "*" || *method.model == *model.name) && fits(method, model))
+}

@@ -1,0 +1,121 @@
+//! create, write and their kin.
+
+use serde_json::{Map, Value as Json};
+
+use super::{reading, wire};
+use crate::{
+    declare::{Call, Done},
+    error::Error,
+    execute::Env,
+    record::Values,
+    resolve::{Kind, ModelDef},
+    value::{Id, Value},
+};
+
+pub(super) fn create(env: &mut Env, mut call: Call) -> Done<'_, Json> {
+    Box::pin(async move {
+        let registry = env.registry().clone();
+        let model = registry.model(&call.model)?;
+        match call.args.remove("vals_list") {
+            Some(Json::Object(vals)) => Ok(env.create(&call.model, values(model, vals)?).await?.0.into()),
+            Some(Json::Array(list)) => {
+                let rows = list.into_iter().map(|vals| match vals {
+                    Json::Object(vals) => values(model, vals),
+                    _ => Err(no_dict("vals_list")),
+                });
+                let rows = rows.collect::<Result<Vec<_>, _>>()?;
+                let made = env.create_many(&call.model, rows).await?;
+                Ok(made.into_iter().map(|id| Json::from(id.0)).collect())
+            }
+            _ => Err(no_dict("vals_list")),
+        }
+    })
+}
+
+pub(super) fn write(env: &mut Env, mut call: Call) -> Done<'_, Json> {
+    Box::pin(async move {
+        let registry = env.registry().clone();
+        let model = registry.model(&call.model)?;
+        let Some(Json::Object(vals)) = call.args.remove("vals") else { return Err(no_dict("vals")) };
+        if let Some(unknown) = vals.keys().find(|name| model.find(name).is_none()) {
+            return Err(Error::Key(crate::resolve::shorten(unknown)));
+        }
+        let values = values(model, vals)?;
+        if !values.is_empty() {
+            env.write(&call.model, &call.ids, values).await?;
+        }
+        Ok(true.into())
+    })
+}
+
+pub(super) fn unlink(env: &mut Env, call: Call) -> Done<'_, Json> {
+    Box::pin(async move {
+        env.unlink(&call.model, &call.ids).await?;
+        Ok(true.into())
+    })
+}
+
+pub(super) fn name_create(env: &mut Env, call: Call) -> Done<'_, Json> {
+    Box::pin(async move {
+        let registry = env.registry().clone();
+        let model = registry.model(&call.model)?;
+        let name: String = call.arg("name")?;
+        let Some(field) = model.rec_name.clone() else {
+            return Err(Error::User(format!("{} has no name to make a record of; create it with its fields", model.label)));
+        };
+        let id = env.create(&call.model, Values::new().with(field, name)).await?;
+        let made = reading::names(env, &call.model, &[id]).await?;
+        Ok(wire::name_of(id, made.first().map_or("", |(_, name)| name)))
+    })
+}
+
+pub(super) fn archive(env: &mut Env, call: Call) -> Done<'_, Json> {
+    Box::pin(async move { set_active(env, &call, &call.ids, false).await })
+}
+
+pub(super) fn unarchive(env: &mut Env, call: Call) -> Done<'_, Json> {
+    Box::pin(async move { set_active(env, &call, &call.ids, true).await })
+}
+
+pub(super) fn toggle_active(env: &mut Env, call: Call) -> Done<'_, Json> {
+    Box::pin(async move {
+        let found = reading::existing(env, &call.model, &call.ids, &["active"]).await?;
+        let (active, archived): (Vec<_>, Vec<_>) = found.iter().partition(|r| *r.value("active") == Value::Bool(true));
+        let ids = |records: Vec<&crate::record::Record>| records.iter().map(|r| r.id).collect::<Vec<Id>>();
+        set_active(env, &call, &ids(active), false).await?;
+        set_active(env, &call, &ids(archived), true).await
+    })
+}
+
+async fn set_active(env: &mut Env, call: &Call, ids: &[Id], active: bool) -> Result<Json, Error> {
+    if !ids.is_empty() {
+        env.write(&call.model, ids, Values::new().with("active", active)).await?;
+    }
+    Ok(true.into())
+}
+
+fn no_dict(name: &str) -> Error {
+    Error::Argument { name: name.to_owned(), problem: "it must be an object of field names and values".to_owned() }
+}
+
+/// Values as a client sends them.
+pub(super) fn values(model: &ModelDef, sent: Map<String, Json>) -> Result<Values, Error> {
+    let mut values = Values::new();
+    for (name, json) in sent {
+        let Some(field) = model.find(&name) else {
+            let name = crate::resolve::shorten(&name);
+            return Err(Error::Value(format!("Invalid field '{name}' on model '{}'", model.name)));
+        };
+        // What is read back and sent again with the rest.
+        if field.kind == Kind::Id {
+            continue;
+        }
+        let value = wire::from_json(&field.kind, json).map_err(|problem| Error::Validation {
+            model: model.name.to_string(),
+            field: name.clone(),
+            problem,
+        })?;
+        values.set(name, value);
+    }
+    Ok(values)
+}
