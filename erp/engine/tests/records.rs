@@ -5,6 +5,7 @@ mod support;
 
 mod records {
     mod access;
+    mod calls;
     mod concurrency;
     mod ingest;
     mod reading;

@@ -57,8 +57,11 @@ pub(super) fn get_metadata(env: &mut Env, call: Call) -> Done<'_, Json> {
         let fields: Vec<&str> = stamps.into_iter().filter(|name| model.find(name).is_some()).collect();
         let found = reading::existing(env, &call.model, &call.ids, &fields).await?;
         let known = of_records(env, &call.model, &call.ids).await?;
-        let mut users: Vec<Id> =
-            found.iter().flat_map(|r| r.iter()).filter_map(|(_, v)| if let Value::Id(id) = v { Some(*id) } else { None }).collect();
+        let mut users: Vec<Id> = found
+            .iter()
+            .flat_map(|r| r.iter())
+            .filter_map(|(_, v)| if let Value::Id(id) = v { Some(*id) } else { None })
+            .collect();
         users.sort_unstable();
         users.dedup();
         let users: HashMap<Id, String> = match model.find("create_uid").and_then(|field| field.kind.comodel()) {
@@ -81,7 +84,8 @@ pub(super) fn get_metadata(env: &mut Env, call: Call) -> Done<'_, Json> {
             let ids = known.get(&record.id).map(Vec::as_slice).unwrap_or_default();
             object.insert("xmlid".to_owned(), ids.first().map_or(false.into(), |(name, _)| name.as_str().into()));
             object.insert("noupdate".to_owned(), ids.first().is_some_and(|(_, noupdate)| *noupdate).into());
-            let list: Vec<Json> = ids.iter().map(|(name, noupdate)| json!({"xmlid": name, "noupdate": noupdate})).collect();
+            let list: Vec<Json> =
+                ids.iter().map(|(name, noupdate)| json!({"xmlid": name, "noupdate": noupdate})).collect();
             object.insert("xmlids".to_owned(), list.into());
             answer.push(Json::Object(object));
         }

@@ -67,8 +67,8 @@ fn pairs(options: &[(String, String)]) -> Json {
 }
 
 fn attributes_of(model: &ModelDef, field: &FieldDef) -> Map<String, Json> {
-    let stamp = model.log_access
-        && matches!(field.name.as_str(), "create_date" | "create_uid" | "write_date" | "write_uid");
+    let stamp =
+        model.log_access && matches!(field.name.as_str(), "create_date" | "create_uid" | "write_date" | "write_uid");
     let column = field.is_column();
     let ordered = column && !field.kind.is_binary() && field.kind != Kind::Json;
     let fixed = field.readonly || field.kind == Kind::Id || stamp || (field.is_computed() && !field.store);

@@ -172,16 +172,16 @@ struct Wanted<'r> {
 
 struct Column<'r> {
     field: &'r FieldDef,
-    name: NameOf<'r>,
+    name: NameOf,
 }
 
-enum NameOf<'r> {
+enum NameOf {
     /// No many2one field, or its bare id is wanted.
     Nothing,
     /// Comes with the same query, as the value at this path.
     Path(String),
     /// Asked for afterwards.
-    Later(&'r str),
+    Later,
 }
 
 impl<'r> Wanted<'r> {
@@ -231,7 +231,7 @@ impl<'r> Wanted<'r> {
         for (at, column) in self.columns.iter().enumerate() {
             let named = match column.name {
                 NameOf::Nothing => continue,
-                NameOf::Later(_) => None,
+                NameOf::Later => None,
                 NameOf::Path(_) => {
                     paths += 1;
                     Some(paths - 1)
@@ -279,7 +279,7 @@ fn id_of(value: &Value) -> Option<Id> {
     }
 }
 
-fn name_path<'r>(env: &Env, registry: &'r Registry, field: &'r FieldDef) -> NameOf<'r> {
+fn name_path(env: &Env, registry: &Registry, field: &FieldDef) -> NameOf {
     let Kind::Many2One { comodel, .. } = &field.kind else { return NameOf::Nothing };
     let Ok(comodel) = registry.model(comodel) else { return NameOf::Nothing };
     let readable = field.is_column() && env.check_right(&comodel.name, Operation::Read).is_ok();
@@ -287,7 +287,7 @@ fn name_path<'r>(env: &Env, registry: &'r Registry, field: &'r FieldDef) -> Name
         Some(name) if readable && name.is_column() && name.kind.is_text() => {
             NameOf::Path(format!("{}.{}", field.name, name.name))
         }
-        _ => NameOf::Later(&comodel.name),
+        _ => NameOf::Later,
     }
 }
 
@@ -299,7 +299,8 @@ pub(super) fn domain_of(call: &mut Call, name: &str) -> Result<Domain, Error> {
     }
     Domain::from_json(&sent).map_err(|error| match error {
         crate::DomainError::UnknownOperator(operator) => {
-            let leaf = sent.as_array().into_iter().flatten().find(|leaf| leaf.get(1).is_some_and(|op| *op == *operator));
+            let leaf =
+                sent.as_array().into_iter().flatten().find(|leaf| leaf.get(1).is_some_and(|op| *op == *operator));
             Error::Value(format!("Invalid operator in condition {}", leaf.map(python).unwrap_or_default()))
         }
         other => Error::Value(format!("Invalid domain on model {:?}: {other}", call.model)),
@@ -326,7 +327,9 @@ fn window(call: &Call) -> Result<Search, Error> {
 pub(super) fn about(error: Error, domain: &Domain) -> Error {
     let Error::NoSuchField { model, field } = &error else { return error };
     Error::Value(match leaf_with(domain, field) {
-        Some(leaf) => format!("Invalid field {model}.{field} in condition ('{}', '{}', ...)", leaf.path, leaf.op.name()),
+        Some(leaf) => {
+            format!("Invalid field {model}.{field} in condition ('{}', '{}', ...)", leaf.path, leaf.op.name())
+        }
         None => format!("Invalid field '{field}' on model '{model}'"),
     })
 }

@@ -45,11 +45,9 @@ static TABLE: LazyLock<Vec<Method>> = LazyLock::new(|| {
             .optional("load", "_classic_read")
             .readonly()
             .doc("Fields of the records of a domain; all that the user may read without fields."),
-        records("read", reading::read)
-            .optional("fields", NONE)
-            .optional("load", "_classic_read")
-            .readonly()
-            .doc("Fields of records in the order of their ids. Many2one fields are [id, name], with load \"\" bare ids."),
+        records("read", reading::read).optional("fields", NONE).optional("load", "_classic_read").readonly().doc(
+            "Fields of records in the order of their ids. Many2one fields are [id, name], with load \"\" bare ids.",
+        ),
         records("exists", reading::exists).readonly().doc("Those of the records that are still there."),
         records("name_get", reading::name_get).readonly().doc("[id, name] of each record."),
         model("name_search", reading::name_search)

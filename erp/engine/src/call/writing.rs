@@ -61,7 +61,10 @@ pub(super) fn name_create(env: &mut Env, call: Call) -> Done<'_, Json> {
         let model = registry.model(&call.model)?;
         let name: String = call.arg("name")?;
         let Some(field) = model.rec_name.clone() else {
-            return Err(Error::User(format!("{} has no name to make a record of; create it with its fields", model.label)));
+            return Err(Error::User(format!(
+                "{} has no name to make a record of; create it with its fields",
+                model.label
+            )));
         };
         let id = env.create(&call.model, Values::new().with(field, name)).await?;
         let made = reading::names(env, &call.model, &[id]).await?;

@@ -78,10 +78,6 @@ impl Fault {
         }
     }
 
-    fn short_name(&self) -> &'static str {
-        self.name().rsplit('.').next().unwrap_or_default()
-    }
-
     /// Stable; ends with class and message, as a trace does.
     pub(crate) fn debug(&self) -> String {
         match self.class {
@@ -161,22 +157,25 @@ impl From<Error> for Fault {
             Error::AccessDenied { .. } => AccessError,
             Error::NoSuchUser(_) => return Fault::access_denied(),
             Error::Validation { .. } | Error::UniqueViolation { .. } | Error::Resolve(_) => ValidationError,
-            Error::StillReferenced { .. } => UserError,
+            Error::StillReferenced { .. } | Error::Conflict { .. } | Error::User(_) => UserError,
             Error::Missing { model, id } => {
                 let text = format!("Record does not exist or has been deleted.\n(Record: {model}({id},))");
                 return Fault::new(MissingError, text);
             }
             Error::NoSuchModel(model) => return Fault::new(NoModel, format!("Object {model} doesn't exist")),
-            Error::NoSuchField { .. } | Error::Domain { .. } | Error::Order { .. } => ValueError,
+            Error::NoSuchMethod { model, method } => {
+                return Fault::new(AttributeError, format!("The method '{model}.{method}' does not exist"));
+            }
+            Error::PrivateMethod { .. } => AccessError,
+            Error::Argument { .. } => TypeError,
+            Error::Key(field) => return Fault::new(KeyError, field.as_str()),
+            Error::NoSuchField { .. } | Error::Domain { .. } | Error::Order { .. } | Error::Value(_) => ValueError,
             Error::Busy(_) => {
                 tracing::warn!(%error, "A call gave up waiting for the database.");
                 return Fault::new(UserError, "the database is busy: try again in a moment");
             }
-            Error::NotRead { .. }
-            | Error::WrongType { .. }
-            | Error::Aborted
-            | Error::BadUrl(_)
-            | Error::Database(_) => {
+            // The rest is about this program and its database: for its log.
+            _ => {
                 tracing::error!(%error, "A call failed inside the server.");
                 return Fault::new(Internal, "the server could not do this; its log says why");
             }

@@ -5,18 +5,22 @@ use serde_json::{Map, Value, json};
 
 use super::{Class, Fault};
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug)]
 pub(crate) struct Request {
-    #[serde(default)]
     pub(crate) id: Value,
-    #[serde(default)]
     pub(crate) params: Option<Value>,
 }
 
 impl Request {
     /// `None`: no JSON, or not an object.
     pub(crate) fn parse(body: &[u8]) -> Option<Request> {
-        serde_json::from_slice(body).ok()
+        // A list would do for a struct's fields as well.
+        match serde_json::from_slice(body).ok()? {
+            Value::Object(mut envelope) => {
+                Some(Request { id: envelope.remove("id").unwrap_or(Value::Null), params: envelope.remove("params") })
+            }
+            _ => None,
+        }
     }
 
     /// The arguments by name; nothing at all is none.
@@ -66,7 +70,8 @@ pub(crate) struct ServiceCall {
 
 impl ServiceCall {
     pub(crate) fn of(params: Option<Value>) -> Result<ServiceCall, Fault> {
-        let wrong = |error: String| Fault::new(Class::TypeError, format!("params must be service, method, args: {error}"));
+        let wrong =
+            |error: String| Fault::new(Class::TypeError, format!("params must be service, method, args: {error}"));
         serde_json::from_value(params.unwrap_or_else(|| json!({}))).map_err(|e| wrong(e.to_string()))
     }
 }

@@ -310,7 +310,9 @@ pub(crate) enum FaultCode {
 
 pub(crate) fn fault(code: &FaultCode, text: &str) -> String {
     let mut out = String::with_capacity(512);
-    out.push_str("<?xml version='1.0'?>\n<methodResponse>\n<fault>\n<value><struct>\n<member>\n<name>faultCode</name>\n");
+    out.push_str(
+        "<?xml version='1.0'?>\n<methodResponse>\n<fault>\n<value><struct>\n<member>\n<name>faultCode</name>\n",
+    );
     match code {
         FaultCode::Number(number) => drop(write!(out, "<value><int>{number}</int></value>\n")),
         FaultCode::Text(text) => write_string(&mut out, text),

@@ -4,7 +4,7 @@ mod read;
 mod write;
 
 pub(crate) use read::{name_of, to_json};
-pub(crate) use write::{commands, from_json};
+pub(crate) use write::from_json;
 
 #[cfg(test)]
 mod tests;

@@ -1,10 +1,7 @@
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
-use super::{
-    write::{Command, commands},
-    *,
-};
+use super::*;
 use crate::{
     resolve::Kind,
     value::{Id, Value},
@@ -77,31 +74,6 @@ fn what_is_no_value_is_told_in_words() {
     }
 }
 
-#[test]
-fn commands_come_long_and_short() {
-    let sent = json!([[0, 0, {"a": 1}], [1, 5, {"a": 2}], [2, 6, 0], [3, 7], [4, 8, false], [5], [6, 0, [1, 2]], [6, false, false]]);
-    let object = |json: Json| json.as_object().unwrap().clone();
-    assert_eq!(
-        commands(sent).unwrap(),
-        [
-            Command::Create(object(json!({"a": 1}))),
-            Command::Update(Id(5), object(json!({"a": 2}))),
-            Command::Delete(Id(6)),
-            Command::Unlink(Id(7)),
-            Command::Link(Id(8)),
-            Command::Clear,
-            Command::Set(vec![Id(1), Id(2)]),
-            Command::Set(vec![]),
-        ]
-    );
-    assert_eq!(commands(json!([4, 5])).unwrap(), [Command::Set(vec![Id(4), Id(5)])]);
-    assert_eq!(commands(json!(false)).unwrap(), [Command::Clear]);
-    for bad in [json!([[7, 0, 0]]), json!([[0, 0]]), json!([[4]]), json!([[6, 0, 5]]), json!("x"), json!([[1, 2, 3, 4]])]
-    {
-        assert!(commands(bad.clone()).is_err(), "{bad}");
-    }
-}
-
 fn json_value() -> impl Strategy<Value = Json> {
     let leaf = prop_oneof![
         Just(Json::Null),
@@ -134,6 +106,5 @@ proptest! {
                 prop_assert_eq!(to_json(&kind, again.unwrap()), read);
             }
         }
-        commands(sent).ok();
     }
 }
