@@ -52,6 +52,10 @@ pub struct Model {
     /// Text fields that a name search looks at besides the record's name.
     #[serde(default)]
     pub name_search: Vec<String>,
+    /// (text field with a model's name, integer field with a record's id): who may read that record may read this one,
+    /// who may change it may make, change and delete this one. Rows that name no record are everybody's with the rights.
+    #[serde(default)]
+    pub follows: Option<(String, String)>,
 }
 
 /// What must hold for every record, in the expression language.
@@ -98,6 +102,7 @@ impl Model {
             checks: Vec::new(),
             metadata: false,
             name_search: Vec::new(),
+            follows: None,
         }
     }
 
@@ -132,6 +137,12 @@ impl Model {
             expression: expression.to_owned(),
             message: message.to_owned(),
         });
+        self
+    }
+
+    /// Who may do what follows the record that these two fields name.
+    pub fn follows(mut self, model: &str, id: &str) -> Model {
+        self.follows = Some((model.to_owned(), id.to_owned()));
         self
     }
 

@@ -73,6 +73,27 @@ impl Env {
         found.into_iter().next().ok_or_else(|| Error::Missing { model: model.to_owned(), id })
     }
 
+    /// Whether the user may do this with each of the records; an error that says why not.
+    pub async fn check_access(&mut self, model: &str, ids: &[Id], operation: Operation) -> Result<(), Error> {
+        let registry = self.registry.clone();
+        let def = registry.model(model)?;
+        self.actor.check(def, operation)?;
+        for chunk in ids.chunks(CHUNK) {
+            let domain = Domain::leaf("id", Op::In, chunk);
+            let statement = self.planner(&registry).count_for(def, &domain, operation)?;
+            if self.number(statement).await? == chunk.iter().collect::<HashSet<_>>().len() as u64 {
+                continue;
+            }
+            for id in chunk {
+                let statement = self.planner(&registry).count_for(def, &Domain::leaf("id", Op::Eq, *id), operation)?;
+                if self.number(statement).await? == 0 {
+                    return Err(self.missing_or_denied(&registry, model, *id, operation).await?);
+                }
+            }
+        }
+        Ok(())
+    }
+
     pub async fn count(&mut self, model: &str, domain: &Domain) -> Result<u64, Error> {
         let registry = self.registry.clone();
         let statement = self.planner(&registry).count(registry.model(model)?, domain)?;

@@ -362,6 +362,7 @@ pub(super) fn finish(apps: &[&App], drafts: Drafts) -> Registry {
             checks: declared.checks,
             metadata: declared.metadata,
             name_search: declared.name_search,
+            follows: declared.follows,
             name: name.clone(),
             fields,
         };

@@ -52,6 +52,8 @@ pub struct ModelDef {
     pub metadata: bool,
     /// Text fields that a name search looks at besides the name.
     pub name_search: Vec<String>,
+    /// (text field with a model's name, integer field with an id) of the record whose rights these records have.
+    pub follows: Option<(String, String)>,
     /// Many2one fields, of any model, that point here.
     pub(crate) referenced_by: Vec<Reference>,
 }
