@@ -249,6 +249,10 @@ pub struct Job {
 }
 
 impl Code {
+    pub fn new() -> Code {
+        <Code as Default>::default()
+    }
+
     pub fn method(mut self, method: Method) -> Code {
         self.methods.push(method);
         self

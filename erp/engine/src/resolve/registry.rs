@@ -167,7 +167,7 @@ impl Kind {
         }
     }
 
-    pub(crate) fn comodel(&self) -> Option<&Arc<str>> {
+    pub fn comodel(&self) -> Option<&Arc<str>> {
         match self {
             Kind::Many2One { comodel, .. } | Kind::One2Many { comodel, .. } | Kind::Many2Many { comodel, .. } => {
                 Some(comodel)
