@@ -16,6 +16,7 @@ mod plan;
 mod record;
 pub mod resolve;
 mod value;
+pub mod view;
 
 pub use context::Context;
 pub use domain::{Domain, DomainError, Leaf, Op, Operand, Term};
