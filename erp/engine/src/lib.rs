@@ -22,5 +22,5 @@ pub use context::Context;
 pub use domain::{Domain, DomainError, Leaf, Op, Operand, Term};
 pub use error::{Error, Operation};
 pub use execute::{Change, ChangeKind, Db, Engine, Env, Inserted, Search, Sudo};
-pub use record::{Record, Values};
+pub use record::{Command, Record, Values};
 pub use value::{FromValue, Id, Uid, Value};

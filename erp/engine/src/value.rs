@@ -6,6 +6,8 @@ use jiff::{Timestamp, civil::Date};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use crate::record::Command;
+
 /// Database id of a record. Ids are positive, made by the database and never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -28,7 +30,8 @@ impl fmt::Display for Uid {
     }
 }
 
-/// The value of a field. `Ids` is what a one2many field reads as; it is never stored.
+/// The value of a field. `Ids` is what a list of records reads as, and written it replaces the list; `Commands` is only
+/// ever written, and changes one.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub enum Value {
     #[default]
@@ -45,6 +48,7 @@ pub enum Value {
     Bytes(Vec<u8>),
     Id(Id),
     Ids(Vec<Id>),
+    Commands(Vec<Command>),
 }
 
 impl Value {
@@ -67,6 +71,7 @@ impl Value {
             Value::Bytes(_) => "bytes",
             Value::Id(_) => "a record id",
             Value::Ids(_) => "a list of record ids",
+            Value::Commands(_) => "changes of a list of records",
         }
     }
 
@@ -102,6 +107,7 @@ impl Serialize for Value {
             Value::Bytes(v) => s.serialize_u64(v.len() as u64),
             Value::Id(v) => v.serialize(s),
             Value::Ids(v) => v.serialize(s),
+            Value::Commands(v) => v.serialize(s),
         }
     }
 }
@@ -135,6 +141,9 @@ from! {
     &Id => |v| Value::Id(*v),
     Uid => |v| Value::Id(Id(v.0)),
     Vec<Id> => |v| Value::Ids(v),
+    &[Id] => |v| Value::Ids(v.to_owned()),
+    Vec<Command> => |v| Value::Commands(v),
+    Command => |v| Value::Commands(vec![v]),
 }
 
 impl<T: Into<Value>> From<Option<T>> for Value {

@@ -8,6 +8,7 @@ mod records {
     mod calls;
     mod concurrency;
     mod ingest;
+    mod lists;
     mod reading;
     mod schema;
     mod shop;

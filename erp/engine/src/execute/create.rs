@@ -1,12 +1,12 @@
 use std::collections::HashSet;
 
-use super::{ChangeKind, Env, env::ids, read::CHUNK};
+use super::{ChangeKind, Env, env::ids, lists::ListChange, read::CHUNK};
 use crate::{
     declare::Default,
     domain::{Domain, Op},
     error::{Error, Operation},
     plan::{Dialect, Insert, Planner, Reading, Statement, Wanted},
-    record::Values,
+    record::{Command, Values},
     resolve::{FieldDef, Kind, ModelDef, Registry, coerce},
     value::{Id, Value},
 };
@@ -43,12 +43,22 @@ impl Env {
         self.insert(model, rows, true).await
     }
 
-    async fn insert(&mut self, model: &str, rows: Vec<Values>, if_new: bool) -> Result<Inserted, Error> {
+    async fn insert(&mut self, model: &str, mut rows: Vec<Values>, if_new: bool) -> Result<Inserted, Error> {
         let registry = self.registry.clone();
         let model = registry.model(model)?;
+        model.check_has_records()?;
         self.actor.check(model, Operation::Create)?;
+        if rows.is_empty() {
+            return Ok(Inserted(Vec::new()));
+        }
+        self.before_create(model, &mut rows).await?;
         let columns: Vec<&FieldDef> = model.stored().filter(|field| field.kind != Kind::Id).collect();
-        let rows = rows.into_iter().map(|row| self.complete(model, &columns, row)).collect::<Result<Vec<_>, _>>()?;
+        let mut lists = Vec::new();
+        let rows = rows
+            .into_iter()
+            .enumerate()
+            .map(|(at, row)| self.complete(model, &columns, row, &mut |field, value| lists.push((at, field, value))))
+            .collect::<Result<Vec<_>, _>>()?;
 
         // Also no more than one `in` list takes, with which new ones are told from old.
         let fitting = self.planner(&registry).dialect.max_parameters() / (columns.len() + 1);
@@ -60,8 +70,16 @@ impl Env {
             made.extend(self.insert_batch(&registry, model, &columns, batch, if_new).await?);
         }
         let new: Vec<Id> = made.iter().flatten().copied().collect();
+        let mut changes = Vec::new();
+        for (at, field, commands) in lists {
+            if let Some(Some(id)) = made.get(at) {
+                ListChange::add(&mut changes, field, *id, commands);
+            }
+        }
+        self.change_lists(&registry, model, changes, true).await?;
         self.obey_rules(&registry, model, &new, Operation::Create).await?;
-        self.pending.add(&model.name, ChangeKind::Created, new);
+        self.pending.add(&model.name, ChangeKind::Created, new.iter().copied());
+        self.after_create(model, &new).await?;
         Ok(Inserted(made))
     }
 
@@ -121,16 +139,36 @@ impl Env {
         })
     }
 
-    /// One value per column: given, default or empty; checked and coerced.
-    fn complete(&self, model: &ModelDef, columns: &[&FieldDef], values: Values) -> Result<Vec<Value>, Error> {
+    /// One value per column: given, default or empty; checked and coerced. Lists go to `list`.
+    fn complete<'r>(
+        &self,
+        model: &'r ModelDef,
+        columns: &[&FieldDef],
+        values: Values,
+        list: &mut impl FnMut(&'r FieldDef, Vec<Command>),
+    ) -> Result<Vec<Value>, Error> {
         let mut row: Vec<Option<Value>> = vec![None; columns.len()];
+        let mut given_lists: Vec<&str> = Vec::new();
         for (name, value) in values.0 {
             let at = columns.iter().position(|field| field.name == name);
-            let Some((at, field)) = at.and_then(|at| Some((at, *columns.get(at)?))) else {
-                model.field(&name)?;
+            if let Some((at, field)) = at.and_then(|at| Some((at, *columns.get(at)?))) {
+                row[at] = Some(self.given(model, field, value, Operation::Create)?);
+                continue;
+            }
+            let field = model.field(&name)?;
+            if !field.is_written_list() {
                 return Err(not_written(model, &name));
-            };
-            row[at] = Some(self.given(model, field, value, Operation::Create)?);
+            }
+            if let Value::Commands(commands) = self.given(model, field, value, Operation::Create)? {
+                list(field, commands);
+            }
+            given_lists.push(&field.name);
+        }
+        let unsaid = |field: &&FieldDef| field.is_written_list() && !given_lists.contains(&field.name.as_str());
+        for field in model.fields.iter().filter(|field| field.default.is_some()).filter(unsaid) {
+            if let Value::Commands(commands) = self.default_of(model, field)? {
+                list(field, commands);
+            }
         }
         columns
             .iter()

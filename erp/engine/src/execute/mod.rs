@@ -6,6 +6,8 @@ mod data;
 mod db;
 mod env;
 mod failure;
+mod hooks;
+mod lists;
 mod read;
 mod rows;
 mod schema;

@@ -7,7 +7,7 @@ use super::{Env, env::ids};
 use crate::{
     domain::{Domain, Op},
     error::{Error, Operation},
-    plan::{ChildList, Select, Wanted},
+    plan::{List, Select, Wanted},
     record::Record,
     resolve::{FieldDef, ModelDef, Registry},
     value::{Id, Value},
@@ -206,7 +206,7 @@ impl Env {
     }
 
     async fn records(&mut self, registry: &Registry, model: &str, select: Select) -> Result<Vec<Record>, Error> {
-        let Select { statement, readings, names, children } = select;
+        let Select { statement, readings, names, lists } = select;
         let rows = self.query(statement, &readings).await?;
         let model: Arc<str> = registry.model(model)?.name.clone();
         let names: Arc<[String]> = names.into();
@@ -218,28 +218,38 @@ impl Env {
                 Some(Record { id, model: model.clone(), names: names.clone(), values: values.collect() })
             })
             .collect();
-        for list in children {
+        for list in lists {
             self.fill(registry, &mut records, &list).await?;
         }
         Ok(records)
     }
 
-    async fn fill(&mut self, registry: &Registry, records: &mut [Record], list: &ChildList) -> Result<(), Error> {
-        let comodel = registry.model(&list.comodel)?;
-        let parents: HashSet<Id> = records.iter().map(|record| record.id).collect();
-        let parents: Vec<Value> = parents.into_iter().map(Value::Id).collect();
-        let mut children: HashMap<Id, Vec<Id>> = HashMap::new();
-        for chunk in parents.chunks(CHUNK) {
-            let select = self.planner(registry).children(comodel, &list.inverse, chunk.to_vec())?;
+    async fn fill(&mut self, registry: &Registry, records: &mut [Record], list: &List) -> Result<(), Error> {
+        let model = registry.model(&list.model)?;
+        let field = model.field(&list.field)?;
+        let owners: HashSet<Id> = records.iter().filter_map(|record| owner(record, list)).collect();
+        let owners: Vec<Value> = owners.into_iter().map(Value::Id).collect();
+        let active = self.context().active_test;
+        let mut listed: HashMap<Id, Vec<Id>> = HashMap::new();
+        for chunk in owners.chunks(CHUNK) {
+            let select = self.planner(registry).listed(model, field, chunk.to_vec(), active)?;
             for row in self.query(select.statement, &select.readings).await? {
-                if let [Value::Id(child), Value::Id(parent)] = row[..] {
-                    children.entry(parent).or_default().push(child);
+                if let [Value::Id(id), Value::Id(owner)] = row[..] {
+                    listed.entry(owner).or_default().push(id);
                 }
             }
         }
         for record in records {
-            record.values[list.at] = Value::Ids(children.get(&record.id).cloned().unwrap_or_default());
+            let ids = owner(record, list).and_then(|owner| listed.get(&owner));
+            record.values[list.at] = Value::Ids(ids.cloned().unwrap_or_default());
         }
         Ok(())
+    }
+}
+
+fn owner(record: &Record, list: &List) -> Option<Id> {
+    match record.values[list.at] {
+        Value::Id(id) => Some(id),
+        _ => None,
     }
 }

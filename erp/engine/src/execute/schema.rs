@@ -8,7 +8,7 @@ use crate::{
     declare::OnDelete,
     error::Error,
     plan::{Dialect, Reading, Statement},
-    resolve::{FieldDef, Kind, ModelDef, Registry, constraint_name},
+    resolve::{FieldDef, Kind, LinkTable, ModelDef, Registry, constraint_name},
     value::Value,
 };
 
@@ -72,7 +72,7 @@ async fn pairs(link: &mut Link, sql: &str) -> Result<Vec<(String, String)>, Erro
 fn wanted(registry: &Registry, found: &Found, dialect: Dialect) -> Vec<String> {
     let mut tables = Vec::new();
     let mut rest = Vec::new();
-    for model in registry.models() {
+    for model in registry.models().filter(|model| !model.is_abstract) {
         match found.columns.get(&model.table) {
             None => tables.push(create_table(registry, model, dialect)),
             Some(columns) => {
@@ -94,8 +94,32 @@ fn wanted(registry: &Registry, found: &Found, dialect: Dialect) -> Vec<String> {
             rest.extend(missing);
         }
     }
+    for (table, link) in &registry.links {
+        links(registry, found, table, link, &mut rest);
+    }
     tables.extend(rest);
     tables
+}
+
+/// A link is there once, and found from either side.
+fn links(registry: &Registry, found: &Found, table: &str, link: &LinkTable, sql: &mut Vec<String>) {
+    let [(a, of_a), (b, of_b)] = &link.sides;
+    if !found.columns.contains_key(table) {
+        let side = |column: &str, model: &str| {
+            let other = registry.model(model).map_or(model, |model| &model.table);
+            format!("\"{column}\" bigint NOT NULL REFERENCES \"{other}\" (\"id\") ON DELETE CASCADE")
+        };
+        sql.push(format!(
+            "CREATE TABLE \"{table}\" ({}, {}, PRIMARY KEY (\"{a}\", \"{b}\"))",
+            side(a, of_a),
+            side(b, of_b)
+        ));
+    }
+    let columns = [b.clone(), a.clone()];
+    let name = constraint_name(table, &columns, "idx");
+    if !found.indexes.contains(&name) {
+        sql.push(index_sql(table, &name, &columns, "INDEX"));
+    }
 }
 
 fn create_table(registry: &Registry, model: &ModelDef, dialect: Dialect) -> String {

@@ -3,6 +3,8 @@ use std::{
     sync::Arc,
 };
 
+use futures_util::future::BoxFuture;
+
 use super::{ChangeKind, Env, env::ids, read::CHUNK};
 use crate::{
     declare::OnDelete,
@@ -57,7 +59,17 @@ impl Env {
     /// As the system: who may delete a box may delete its devices with it.
     ///
     /// What is deleted along goes first, so that it does not hold up what it goes with; `going` ends circles.
-    async fn delete(
+    fn delete<'a>(
+        &'a mut self,
+        registry: &'a Registry,
+        model: &'a ModelDef,
+        ids: Vec<Id>,
+        going: &'a mut HashSet<(Arc<str>, Id)>,
+    ) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(self.delete_set(registry, model, ids, going))
+    }
+
+    async fn delete_set(
         &mut self,
         registry: &Registry,
         model: &ModelDef,
@@ -65,6 +77,7 @@ impl Env {
         going: &mut HashSet<(Arc<str>, Id)>,
     ) -> Result<(), Error> {
         going.extend(ids.iter().map(|id| (model.name.clone(), *id)));
+        self.before_unlink(model, &ids).await?;
         for action in [OnDelete::Cascade, OnDelete::SetNull, OnDelete::Restrict] {
             for reference in model.referenced_by.iter().filter(|reference| reference.ondelete == action) {
                 let child = registry.model(&reference.model)?;
@@ -84,8 +97,8 @@ impl Env {
             self.change(model, statement).await?;
         }
         // In a circle the database may have deleted some of them by itself just before.
-        self.pending.add(&model.name, ChangeKind::Deleted, ids);
-        Ok(())
+        self.pending.add(&model.name, ChangeKind::Deleted, ids.iter().copied());
+        self.after_unlink(model, &ids).await
     }
 
     #[allow(clippy::too_many_arguments, reason = "the deletion's whole situation, said once")]
@@ -100,7 +113,7 @@ impl Env {
         going: &mut HashSet<(Arc<str>, Id)>,
     ) -> Result<(), Error> {
         match action {
-            OnDelete::Cascade => Box::pin(self.delete(registry, child, found, going)).await,
+            OnDelete::Cascade => self.delete(registry, child, found, going).await,
             OnDelete::Restrict => {
                 let refused = Error::StillReferenced {
                     model: model.name.to_string(),

@@ -3,30 +3,39 @@ use std::collections::HashSet;
 use super::{
     ChangeKind, Env,
     create::{needs_value, not_written},
+    lists::ListChange,
     read::CHUNK,
 };
 use crate::{
     domain::{Domain, Op},
     error::{Error, Operation},
-    record::Values,
+    record::{Command, Values},
     resolve::{FieldDef, Kind, ModelDef, Registry},
     value::{Id, Value},
 };
 
+/// Values to write, by where they go.
+#[derive(Clone)]
+struct Given<'r> {
+    columns: Vec<(&'r FieldDef, Value)>,
+    lists: Vec<(&'r FieldDef, Vec<Command>)>,
+    names: Vec<String>,
+}
+
 impl Env {
     /// The same values to each record. A record that is gone or not to be changed is an error, and nothing stays.
-    pub async fn write(&mut self, model: &str, ids: &[Id], values: Values) -> Result<(), Error> {
+    pub async fn write(&mut self, model: &str, ids: &[Id], mut values: Values) -> Result<(), Error> {
         let registry = self.registry.clone();
         let model = registry.model(model)?;
-        let values = self.new_values(model, values)?;
         let mut seen = HashSet::new();
         let ids: Vec<Id> = ids.iter().copied().filter(|id| seen.insert(*id)).collect();
-        if ids.is_empty() {
-            return Ok(());
+        if !ids.is_empty() {
+            self.before_write(model, &ids, &mut values).await?;
         }
+        let given = self.split(model, values)?;
         for chunk in ids.chunks(CHUNK) {
             let domain = Domain::leaf("id", Op::In, chunk);
-            let written = self.update(&registry, model, &domain, values.clone()).await?;
+            let written = self.update(&registry, model, &domain, given.clone()).await?;
             if written.len() < chunk.len() {
                 let written: HashSet<Id> = written.into_iter().collect();
                 let left = chunk.iter().find(|id| !written.contains(id)).copied().unwrap_or(Id(0));
@@ -34,16 +43,22 @@ impl Env {
                 return Err(self.fail(why));
             }
         }
-        Ok(())
+        if ids.is_empty() { Ok(()) } else { self.after_write(model, &ids, &given.names).await }
     }
 
     /// Writes to the records that match at that very moment, and says which did. Of two transactions that both ask for
     /// `state = waiting` to become `sent`, one gets the record.
-    pub async fn write_where(&mut self, model: &str, domain: &Domain, values: Values) -> Result<Vec<Id>, Error> {
+    pub async fn write_where(&mut self, model: &str, domain: &Domain, mut values: Values) -> Result<Vec<Id>, Error> {
         let registry = self.registry.clone();
         let model = registry.model(model)?;
-        let values = self.new_values(model, values)?;
-        self.update(&registry, model, domain, values).await
+        self.before_write(model, &[], &mut values).await?;
+        let given = self.split(model, values)?;
+        let names = given.names.clone();
+        let written = self.update(&registry, model, domain, given).await?;
+        if !written.is_empty() {
+            self.after_write(model, &written, &names).await?;
+        }
+        Ok(written)
     }
 
     async fn update<'r>(
@@ -51,34 +66,52 @@ impl Env {
         registry: &'r Registry,
         model: &'r ModelDef,
         domain: &Domain,
-        values: Vec<(&'r FieldDef, Value)>,
+        given: Given<'r>,
     ) -> Result<Vec<Id>, Error> {
-        let statement = self.planner(registry).update(model, domain, values)?;
+        let mut columns = given.columns;
+        if columns.is_empty() {
+            // Lists alone, and no stamps either: the row is written as it is, so that rights and locks are the same.
+            columns.push((model.field("id")?, Value::Null));
+        }
+        let statement = self.planner(registry).update(model, domain, columns)?;
         let written = self.change(model, statement).await?;
+        let mut changes = Vec::new();
+        for (field, commands) in given.lists {
+            for id in &written {
+                ListChange::add(&mut changes, field, *id, commands.clone());
+            }
+        }
+        self.change_lists(registry, model, changes, false).await?;
         self.obey_rules(registry, model, &written, Operation::Write).await?;
         self.pending.add(&model.name, ChangeKind::Written, written.iter().copied());
         Ok(written)
     }
 
-    fn new_values<'r>(&self, model: &'r ModelDef, values: Values) -> Result<Vec<(&'r FieldDef, Value)>, Error> {
+    fn split<'r>(&self, model: &'r ModelDef, values: Values) -> Result<Given<'r>, Error> {
         self.check_usable()?;
+        model.check_has_records()?;
         self.actor.check(model, Operation::Write)?;
-        let mut new: Vec<(&FieldDef, Value)> = Vec::with_capacity(values.0.len() + 2);
+        let mut given = Given { columns: Vec::with_capacity(values.0.len() + 2), lists: Vec::new(), names: Vec::new() };
         for (name, value) in values.0 {
             let field = model.field(&name)?;
-            if field.kind == Kind::Id || !field.is_column() {
+            if field.kind == Kind::Id || !(field.is_column() || field.is_written_list()) {
                 return Err(not_written(model, &name));
             }
             let value = self.given(model, field, value, Operation::Write)?;
             if field.required && value.is_null() {
                 return Err(needs_value(model, field));
             }
-            match new.iter_mut().find(|(known, _)| known.name == field.name) {
-                Some(known) => known.1 = value,
-                None => new.push((field, value)),
+            if let Value::Commands(commands) = value {
+                given.lists.push((field, commands));
+            } else {
+                match given.columns.iter_mut().find(|(known, _)| known.name == field.name) {
+                    Some(known) => known.1 = value,
+                    None => given.columns.push((field, value)),
+                }
             }
+            given.names.push(name.into_owned());
         }
-        if new.is_empty() {
+        if given.names.is_empty() {
             return Err(Error::Validation {
                 model: model.name.to_string(),
                 field: "(none)".to_owned(),
@@ -86,9 +119,9 @@ impl Env {
             });
         }
         if model.log_access {
-            new.push((model.field("write_date")?, Value::DateTime(self.now)));
-            new.push((model.field("write_uid")?, self.actor.uid.map_or(Value::Null, Value::from)));
+            given.columns.push((model.field("write_date")?, Value::DateTime(self.now)));
+            given.columns.push((model.field("write_uid")?, self.actor.uid.map_or(Value::Null, Value::from)));
         }
-        Ok(new)
+        Ok(given)
     }
 }

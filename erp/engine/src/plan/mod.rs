@@ -5,6 +5,7 @@
 
 mod condition;
 mod dialect;
+mod links;
 mod pattern;
 mod select;
 mod write;
@@ -16,8 +17,9 @@ use std::sync::Arc;
 
 pub(crate) use condition::positive;
 pub(crate) use dialect::{Dialect, Reading};
+pub(crate) use links::Link;
 pub(crate) use pattern::Pattern;
-pub(crate) use select::{ChildList, Select, Wanted};
+pub(crate) use select::{List, Select, Wanted};
 pub(crate) use write::Insert;
 
 use crate::{

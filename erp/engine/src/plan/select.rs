@@ -1,9 +1,6 @@
 //! Reading: search, read, count.
 
-use sea_query::{
-    Alias, DynIden, Expr, LockType, NullOrdering, Order, PostgresQueryBuilder, Query, SelectStatement,
-    SqliteQueryBuilder,
-};
+use sea_query::{Alias, DynIden, Expr, LockType, NullOrdering, Order, Query, SelectStatement};
 
 use super::{
     Dialect, Planner, Reading, Statement,
@@ -16,7 +13,6 @@ use crate::{
         FieldDef, Kind, ModelDef, OrderTerm,
         path::{self, Path, Step},
     },
-    value::Value,
 };
 
 /// A query, how its columns are read, and the child lists that further queries fill.
@@ -25,14 +21,14 @@ pub(crate) struct Select {
     /// `id` first, then the named fields.
     pub(crate) readings: Vec<Reading>,
     pub(crate) names: Vec<String>,
-    pub(crate) children: Vec<ChildList>,
+    pub(crate) lists: Vec<List>,
 }
 
-/// The one2many field at `at` in `names`, which lists records of `comodel` by their `inverse`.
-pub(crate) struct ChildList {
+/// The list of records at `at` in `names`: field `field` of `model`, of the record whose id the column reads as.
+pub(crate) struct List {
     pub(crate) at: usize,
-    pub(crate) comodel: std::sync::Arc<str>,
-    pub(crate) inverse: String,
+    pub(crate) model: std::sync::Arc<str>,
+    pub(crate) field: String,
 }
 
 pub(crate) struct Wanted<'a> {
@@ -52,18 +48,20 @@ impl Planner<'_> {
         select.from_as(table(model), alias.clone());
         let mut readings = vec![Reading::Id];
         let mut names = Vec::new();
-        let mut children = Vec::new();
+        let mut lists = Vec::new();
         select.expr(column(&alias, model.field("id")?));
         for &name in fields {
             let path = path::follow(self.registry, model, name)?;
             self.check_field(path.model, path.field, Operation::Read)?;
-            let expr = match (&path.field.kind, path.steps.is_empty()) {
-                (Kind::One2Many { comodel, inverse }, true) => {
+            let expr = match path.field.kind.comodel().filter(|_| path.field.kind.is_list()) {
+                Some(comodel) => {
                     self.check(self.registry.model(comodel)?, Operation::Read)?;
-                    children.push(ChildList { at: names.len(), comodel: comodel.clone(), inverse: inverse.clone() });
-                    Expr::val(sea_query::Value::BigInt(None))
+                    let list = List { at: names.len(), model: path.model.name.clone(), field: path.field.name.clone() };
+                    lists.push(list);
+                    let owner = Path { steps: path.steps, model: path.model, field: path.model.field("id")? };
+                    self.value_at(&alias, model, &owner, name)?
                 }
-                _ => self.value_at(&alias, model, &path, name)?,
+                None => self.value_at(&alias, model, &path, name)?,
             };
             select.expr(expr);
             readings.push(Reading::of(&path.field.kind));
@@ -85,13 +83,13 @@ impl Planner<'_> {
         if wanted.lock && self.dialect == Dialect::Postgres {
             select.lock_with_tables(LockType::Update, [alias]);
         }
-        Ok(Select { statement: self.build(&select), readings, names, children })
+        Ok(Select { statement: self.built(&select), readings, names, lists })
     }
 
     /// Fields that are read when a call names none.
     pub(crate) fn readable<'m>(&self, model: &'m ModelDef) -> Vec<&'m str> {
-        let children_too = |field: &FieldDef| match &field.kind {
-            Kind::One2Many { comodel, .. } => {
+        let lists_too = |field: &FieldDef| match &field.kind {
+            Kind::One2Many { comodel, .. } | Kind::Many2Many { comodel, .. } => {
                 self.registry.model(comodel).is_ok_and(|comodel| self.check(comodel, Operation::Read).is_ok())
             }
             kind => *kind != Kind::Id,
@@ -99,7 +97,7 @@ impl Planner<'_> {
         model
             .fields
             .iter()
-            .filter(|field| children_too(field) && (self.unlimited || self.actor.may_see(field)))
+            .filter(|field| lists_too(field) && (self.unlimited || self.actor.may_see(field)))
             .map(|field| field.name.as_str())
             .collect()
     }
@@ -122,14 +120,7 @@ impl Planner<'_> {
         if let Some(condition) = self.limited(model, &alias, domain, operation)?.into_where() {
             select.and_where(condition);
         }
-        Ok(self.build(&select))
-    }
-
-    /// The children of several records: `(child id, parent id)`, in the children's order.
-    pub(crate) fn children(&mut self, comodel: &ModelDef, inverse: &str, parents: Vec<Value>) -> Result<Select, Error> {
-        let domain = Domain::leaf(inverse.to_owned(), crate::domain::Op::In, parents);
-        let wanted = Wanted { domain: &domain, order: None, limit: None, offset: 0, lock: false };
-        self.select(comodel, &[inverse], &wanted)
+        Ok(self.built(&select))
     }
 
     /// The value at the end of a path: a column, or a subquery through many2one fields, empty where the actor may not
@@ -152,7 +143,7 @@ impl Planner<'_> {
         Ok(Expr::SubQuery(None, Box::new(sea_query::SubQueryStatement::SelectStatement(select))))
     }
 
-    fn order(
+    pub(super) fn order(
         &mut self,
         select: &mut SelectStatement,
         model: &ModelDef,
@@ -197,13 +188,5 @@ impl Planner<'_> {
             select.order_by((alias.clone(), Alias::new("id")), Order::Asc);
         }
         Ok(())
-    }
-
-    fn build(&self, select: &SelectStatement) -> Statement {
-        let (sql, values) = match self.dialect {
-            Dialect::Sqlite => select.build(SqliteQueryBuilder),
-            Dialect::Postgres => select.build(PostgresQueryBuilder),
-        };
-        Statement { sql, values }
     }
 }

@@ -1,15 +1,12 @@
 //! Writing: insert, update, delete. Values come checked and coerced.
 
-use sea_query::{
-    Alias, DynIden, Expr, IntoTableRef, OnConflict, PostgresQueryBuilder, Query, QueryStatementWriter,
-    SqliteQueryBuilder, TableRef,
-};
+use sea_query::{Alias, DynIden, Expr, IntoTableRef, OnConflict, Query, TableRef};
 
-use super::{Dialect, Planner, Statement, condition::table};
+use super::{Planner, Statement, condition::table};
 use crate::{
     domain::Domain,
     error::{Error, Operation},
-    resolve::{FieldDef, ModelDef},
+    resolve::{FieldDef, Kind, ModelDef},
     value::{Id, Value},
 };
 
@@ -67,6 +64,10 @@ impl Planner<'_> {
         let mut query = Query::update();
         query.table(aliased(model, &alias));
         for (field, value) in values {
+            if field.kind == Kind::Id {
+                query.value(Alias::new("id"), Expr::col(Alias::new("id")));
+                continue;
+            }
             query.value(Alias::new(field.name.as_str()), self.dialect.bind(&field.kind, value));
         }
         if let Some(condition) = self.limited(model, &alias, domain, Operation::Write)?.into_where() {
@@ -86,14 +87,6 @@ impl Planner<'_> {
         }
         query.returning_col(Alias::new("id"));
         Ok(self.built(&query))
-    }
-
-    fn built(&self, query: &impl QueryStatementWriter) -> Statement {
-        let (sql, values) = match self.dialect {
-            Dialect::Sqlite => query.build(SqliteQueryBuilder),
-            Dialect::Postgres => query.build(PostgresQueryBuilder),
-        };
-        Statement { sql, values }
     }
 }
 

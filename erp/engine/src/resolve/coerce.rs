@@ -4,11 +4,17 @@ use jiff::{Timestamp, civil::Date};
 use rust_decimal::{Decimal, RoundingStrategy};
 
 use super::registry::{FieldDef, Kind, shorten};
-use crate::value::{Id, Value};
+use crate::{
+    record::Command,
+    value::{Id, Value},
+};
 
 /// For storing: length and choice are checked, decimals rounded half away from zero to the field's scale, times cut to
 /// the microsecond. Whether an empty value is allowed is asked elsewhere.
 pub(crate) fn to_store(field: &FieldDef, value: Value) -> Result<Value, String> {
+    if field.kind.is_list() {
+        return to_commands(value).map(Value::Commands);
+    }
     let value = to_kind(&field.kind, value)?;
     match (&field.kind, &value) {
         (Kind::Char { size: Some(size) }, Value::Text(text)) if text.chars().count() > *size as usize => {
@@ -31,6 +37,19 @@ pub(crate) fn to_store(field: &FieldDef, value: Value) -> Result<Value, String> 
         }
         (Kind::Boolean, Value::Null) => Ok(Value::Bool(false)),
         _ => Ok(value),
+    }
+}
+
+/// What is written to a list of records, as changes of it.
+pub(crate) fn to_commands(value: Value) -> Result<Vec<Command>, String> {
+    match value {
+        Value::Null | Value::Bool(false) => Ok(vec![Command::Clear]),
+        Value::Ids(ids) => Ok(vec![Command::Set(ids)]),
+        Value::Id(id) => Ok(vec![Command::Set(vec![id])]),
+        Value::Int(id) => Ok(vec![Command::Set(vec![Id(id)])]),
+        Value::Commands(commands) => Ok(commands),
+        Value::Json(serde_json::Value::Array(list)) => Command::list_from_json(&list),
+        other => Err(format!("{} is no list of records", described(&other))),
     }
 }
 

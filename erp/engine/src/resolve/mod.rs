@@ -18,7 +18,7 @@ use std::fmt;
 
 pub(crate) use names::constraint as constraint_name;
 pub use registry::{FieldDef, Kind, MONEY_SCALE, ModelDef, Registry, UniqueDef};
-pub(crate) use registry::{OrderTerm, RowDef, RowValue, shorten};
+pub(crate) use registry::{LinkTable, OrderTerm, RowDef, RowValue, shorten};
 
 use crate::declare::App;
 
@@ -70,9 +70,10 @@ pub fn resolve(apps: &[App]) -> Result<Registry, ResolveErrors> {
     let kernel = kernel();
     let ordered = apps::in_loading_order(&kernel, apps, &mut errors);
     let mut drafts = models::merge(&ordered, &mut errors);
-    relations::connect(&mut drafts, &mut errors);
+    let links = relations::connect(&mut drafts, &mut errors);
     names::check(&mut drafts, &mut errors);
     let mut registry = models::finish(&ordered, drafts);
+    registry.links = links;
     access::attach(&ordered, &mut registry, &mut errors);
     data::collect(&ordered, &mut registry, &mut errors);
     registry.methods = crate::call::Methods::of(&ordered);

@@ -26,15 +26,30 @@ pub(super) fn table(model: &str) -> String {
     model.replace('.', "_")
 }
 
+/// `a_b_rel`, the table of a many2many relation.
+pub(super) fn link(a: &str, b: &str) -> String {
+    // Room for the longest suffix of an index's name.
+    let full = format!("{a}_{b}_rel");
+    if full.len() <= LONGEST_TABLE { full } else { format!("{}_{:016x}_rel", &a[..a.len().min(30)], hash(&full)) }
+}
+
+/// A column's name from a table's.
+pub(super) fn cut(table: &str, suffix: &str) -> String {
+    format!("{}{suffix}", &table[..table.len().min(LONGEST_NAME - suffix.len())])
+}
+
 /// `table__fields__kind`, with a hash in place of what would be too long.
 pub(crate) fn constraint(table: &str, fields: &[String], kind: &str) -> String {
     let full = format!("{table}__{}__{kind}", fields.join("_"));
     if full.len() <= LONGEST_NAME {
         return full;
     }
-    // FNV-1a: stable over versions, and nothing here is secret.
-    let hash = full.bytes().fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
-    format!("{}__{hash:016x}__{kind}", &table[..table.len().min(30)])
+    format!("{}__{:016x}__{kind}", &table[..table.len().min(30)], hash(&full))
+}
+
+/// FNV-1a: stable over versions, and nothing here is secret.
+fn hash(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3))
 }
 
 pub(super) fn check(drafts: &mut Drafts, errors: &mut ResolveErrors) {

@@ -21,6 +21,15 @@ pub struct Registry {
     pub(crate) data: Vec<RowDef>,
     pub(crate) demo: Vec<RowDef>,
     pub(crate) methods: crate::call::Methods,
+    /// Link tables of many2many fields by name.
+    pub(crate) links: BTreeMap<String, LinkTable>,
+}
+
+/// Where a many2many relation is kept; two fields that name it are its two sides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LinkTable {
+    /// (column, model that it refers to), the side that was declared first before the other.
+    pub(crate) sides: [(String, Arc<str>); 2],
 }
 
 #[derive(Debug)]
@@ -183,6 +192,16 @@ impl FieldDef {
         !self.kind.is_list() && (self.store || !self.is_computed())
     }
 
+    /// A list that commands change.
+    pub(crate) fn is_written_list(&self) -> bool {
+        self.kind.is_list() && (self.store || !self.is_computed())
+    }
+
+    /// Whether it has a link table.
+    pub fn is_link(&self) -> bool {
+        matches!(self.kind, Kind::Many2Many { .. }) && (self.store || !self.is_computed())
+    }
+
     /// Whether its value follows from others.
     pub fn is_computed(&self) -> bool {
         self.compute.is_some() || self.related.is_some()
@@ -289,6 +308,29 @@ impl ModelDef {
 
     pub(crate) fn find(&self, name: &str) -> Option<&FieldDef> {
         self.by_name.get(name).map(|&at| &self.fields[at])
+    }
+
+    pub(crate) fn check_has_records(&self) -> Result<(), Error> {
+        match self.is_abstract {
+            false => Ok(()),
+            true => Err(Error::User(format!(
+                "{} has no records of its own, it lends its fields to other models; name one of those",
+                self.name
+            ))),
+        }
+    }
+
+    /// The field by which records are archived.
+    pub fn active_field(&self) -> Option<&FieldDef> {
+        ["active", "x_active"]
+            .iter()
+            .find_map(|name| self.find(name))
+            .filter(|field| field.kind == Kind::Boolean && field.is_column())
+    }
+
+    /// For lists by an integer field: the text field beside it that says of which model the id is.
+    pub(crate) fn model_name_field(&self) -> Option<&FieldDef> {
+        super::relations::MODEL_NAMES.iter().find_map(|name| self.find(name)).filter(|field| field.kind.is_text())
     }
 
     /// Fields that are columns.
