@@ -116,6 +116,7 @@ impl Val {
                 Value::Decimal(v) => !v.is_zero(),
                 Value::Text(v) => !v.is_empty(),
                 Value::Ids(v) => !v.is_empty(),
+                Value::Commands(v) => !v.is_empty(),
                 Value::Bytes(v) => !v.is_empty(),
                 Value::Json(v) => match v {
                     serde_json::Value::Null | serde_json::Value::Bool(false) => false,

@@ -28,6 +28,8 @@ pub(crate) fn to_json(kind: &Kind, value: Value) -> Json {
         Value::Bytes(v) => BASE64.encode(&v).into(),
         Value::Id(v) => v.0.into(),
         Value::Ids(v) => v.into_iter().map(|id| Json::from(id.0)).collect(),
+        // Only ever written; as it came.
+        Value::Commands(v) => serde_json::to_value(v).unwrap_or_default(),
     }
 }
 
