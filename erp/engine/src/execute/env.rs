@@ -98,6 +98,7 @@ impl Env {
             uid: Some(uid),
             who: user.get_str(&principals.name_field).into(),
             roles: Some([user.get_str(&principals.role_field).to_owned()].into()),
+            names: Arc::default(),
         };
         Ok(env)
     }
@@ -146,7 +147,7 @@ impl Env {
     }
 
     pub(super) fn planner<'r>(&'r self, registry: &'r Registry) -> Planner<'r> {
-        Planner::new(registry, &self.actor, self.link.dialect())
+        Planner::new(registry, &self.actor, self.link.dialect()).in_context(&self.context, self.now)
     }
 
     pub(super) fn check_usable(&self) -> Result<(), Error> {
@@ -205,7 +206,7 @@ impl Env {
 impl Actor {
     /// While it is looked up who somebody is, which nobody may be asked for leave.
     fn looking_up() -> Actor {
-        Actor { uid: None, who: "the system (sign-in)".into(), roles: None }
+        Actor { uid: None, who: "the system (sign-in)".into(), roles: None, names: Default::default() }
     }
 }
 

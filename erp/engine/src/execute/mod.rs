@@ -110,6 +110,6 @@ impl Engine {
 
 impl Actor {
     fn superuser(reason: &str) -> Actor {
-        Actor { uid: None, who: format!("the system ({reason})").into(), roles: None }
+        Actor { uid: None, who: format!("the system ({reason})").into(), roles: None, names: Default::default() }
     }
 }
