@@ -298,7 +298,7 @@ pub(super) fn domain_of(call: &mut Call, name: &str) -> Result<Domain, Error> {
         return Ok(Domain::True);
     }
     Domain::from_json(&sent).map_err(|error| match error {
-        crate::DomainError::UnknownOperator(operator) => {
+        crate::DomainError::UnknownOperator { op: operator, .. } => {
             let leaf =
                 sent.as_array().into_iter().flatten().find(|leaf| leaf.get(1).is_some_and(|op| *op == *operator));
             Error::Value(format!("Invalid operator in condition {}", leaf.map(python).unwrap_or_default()))
