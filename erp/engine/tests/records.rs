@@ -12,5 +12,6 @@ mod records {
     mod reading;
     mod schema;
     mod shop;
+    mod web;
     mod writing;
 }

@@ -13,6 +13,7 @@ mod methods;
 mod reading;
 mod rights;
 mod standard;
+mod web;
 pub(crate) mod wire;
 mod writing;
 

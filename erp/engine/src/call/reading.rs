@@ -312,7 +312,7 @@ fn bad_operator(operator: &str) -> Error {
 }
 
 /// offset, limit and order of a call. A limit of nothing is none.
-fn window(call: &Call) -> Result<Search, Error> {
+pub(super) fn window(call: &Call) -> Result<Search, Error> {
     let limit: Option<u64> = call.opt("limit")?;
     let offset: Option<u64> = call.opt("offset")?;
     let order: Option<String> = call.opt("order")?;
