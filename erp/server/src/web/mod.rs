@@ -18,6 +18,7 @@ use tower::ServiceBuilder;
 
 use crate::state::AppState;
 
+pub(crate) use guard::Peer;
 pub(crate) use routes::route;
 pub use routes::{Capability, Route};
 
