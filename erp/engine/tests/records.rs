@@ -7,6 +7,7 @@ mod records {
     mod access;
     mod calls;
     mod concurrency;
+    mod following;
     mod ingest;
     mod lists;
     mod reading;

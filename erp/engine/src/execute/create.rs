@@ -232,7 +232,7 @@ impl Env {
         ids: &[Id],
         operation: Operation,
     ) -> Result<(), Error> {
-        if self.actor.roles.is_none() || model.rules.is_empty() {
+        if self.actor.roles.is_none() || (model.rules.is_empty() && model.follows.is_none()) {
             return Ok(());
         }
         for chunk in ids.chunks(CHUNK) {

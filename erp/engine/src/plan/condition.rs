@@ -2,7 +2,7 @@
 
 use sea_query::{Alias, DynIden, Expr, ExprTrait, Func};
 
-use super::Planner;
+use super::{Planner, follow};
 use crate::{
     domain::Domain,
     error::{Error, Operation},
@@ -82,21 +82,33 @@ impl Planner<'_> {
     ) -> Result<Cond, Error> {
         path::check_domain(self.registry, model, domain)?;
         let asked = self.condition(model, alias, domain, false)?;
-        Ok(asked.and(self.rules(model, alias, operation)?))
+        let about = follow::about(model, domain);
+        Ok(asked.and(self.rules_about(model, alias, operation, about)?))
     }
 
     /// Rules without a role narrow (AND); those of the actor's roles widen each other (OR).
     pub(super) fn rules(&mut self, model: &ModelDef, alias: &DynIden, operation: Operation) -> Result<Cond, Error> {
+        self.rules_about(model, alias, operation, None)
+    }
+
+    fn rules_about(
+        &mut self,
+        model: &ModelDef,
+        alias: &DynIden,
+        operation: Operation,
+        about: Option<&str>,
+    ) -> Result<Cond, Error> {
         if self.unlimited {
             return Ok(Cond::True);
         }
+        let followed = self.followed(model, alias, operation, about)?;
         self.unlimited = true;
         // A rule means archived records too.
         let active_test = std::mem::replace(&mut self.active_test, false);
         let result = self.rules_unlimited(model, alias, operation);
         self.unlimited = false;
         self.active_test = active_test;
-        result
+        Ok(followed.and(result?))
     }
 
     fn rules_unlimited(&mut self, model: &ModelDef, alias: &DynIden, operation: Operation) -> Result<Cond, Error> {

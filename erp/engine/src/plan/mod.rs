@@ -6,6 +6,7 @@
 mod compare;
 mod condition;
 mod dialect;
+mod follow;
 mod leaf;
 mod links;
 mod pattern;
