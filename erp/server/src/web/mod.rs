@@ -7,6 +7,7 @@ mod login;
 mod routes;
 mod socket;
 mod till;
+mod watch;
 
 use axum::{
     Router,

@@ -5,7 +5,7 @@ use axum::{
     routing::{MethodRouter, get, post},
 };
 
-use super::{enrol, iot, login, socket, till};
+use super::{enrol, iot, login, socket, till, watch};
 use crate::{pages, rpc, state::AppState};
 
 /// What a request must bring.
@@ -66,6 +66,7 @@ const ROUTES: &[Route] = &[
     route(Method::POST, "/web/logout", User, || post(login::sign_out)),
     route(Method::GET, "/web/session", User, || get(login::session)),
     route(Method::GET, "/web/ws", User, || get(socket::open)),
+    route(Method::GET, "/websocket", User, || get(watch::open)),
     route(Method::GET, "/till/config", User, || get(till::config)),
     route(Method::POST, "/till/command", User, || post(till::command)),
     route(Method::GET, "/till/command/{id}", User, || get(till::outcome)),
