@@ -27,7 +27,22 @@ pub enum ChangeKind {
 #[derive(Default)]
 pub(super) struct Pending(Vec<(Arc<str>, ChangeKind, Vec<Id>)>);
 
+/// How much had been gathered at some time.
+pub(super) struct Mark(Vec<usize>);
+
 impl Pending {
+    pub(super) fn mark(&self) -> Mark {
+        Mark(self.0.iter().map(|(_, _, ids)| ids.len()).collect())
+    }
+
+    /// Forgets what came after.
+    pub(super) fn back_to(&mut self, mark: &Mark) {
+        self.0.truncate(mark.0.len());
+        for ((_, _, ids), length) in self.0.iter_mut().zip(&mark.0) {
+            ids.truncate(*length);
+        }
+    }
+
     pub(super) fn add(&mut self, model: &Arc<str>, kind: ChangeKind, ids: impl IntoIterator<Item = Id>) {
         let mut ids = ids.into_iter().peekable();
         if ids.peek().is_none() {

@@ -2,7 +2,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Engine, Link, changes::Pending};
+use super::{
+    Engine, Link,
+    changes::{Mark, Pending},
+};
 use crate::{
     context::Context,
     domain::{Domain, Op},
@@ -23,8 +26,14 @@ pub struct Env {
     /// The time of the transaction: defaults and stamps of one transaction agree.
     pub(super) now: Timestamp,
     failed: bool,
+    savepoints: Vec<Mark>,
     context: Context,
 }
+
+/// A place in a transaction to go back to; see [`Env::savepoint`].
+#[must_use]
+#[derive(Debug)]
+pub struct Savepoint(usize);
 
 /// An environment without limits for as long as this lives; see [`Env::sudo`].
 pub struct Sudo<'a> {
@@ -79,6 +88,7 @@ impl Env {
             pending: Pending::default(),
             now: Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now),
             failed: false,
+            savepoints: Vec::new(),
             context: Context::default(),
         }
     }
@@ -158,8 +168,44 @@ impl Env {
     /// keep other writers waiting.
     pub(super) fn fail(&mut self, error: Error) -> Error {
         self.failed = true;
-        self.link.abandon();
+        // Somebody will go back to before the failure.
+        if self.savepoints.is_empty() {
+            self.link.abandon();
+        }
         error
+    }
+
+    /// A place to go back to when what follows fails: everything after it can be undone without the rest. They are given
+    /// back in the reverse order, those left over together with the one before.
+    pub async fn savepoint(&mut self) -> Result<Savepoint, Error> {
+        self.ready_to_write().await?;
+        let at = self.savepoints.len();
+        self.link.run(format!("SAVEPOINT s{at}")).await?;
+        self.savepoints.push(self.pending.mark());
+        Ok(Savepoint(at))
+    }
+
+    /// What was done since stays, as far as the transaction does.
+    pub async fn release(&mut self, savepoint: Savepoint) -> Result<(), Error> {
+        self.check_usable()?;
+        self.savepoints.truncate(savepoint.0);
+        match self.link.run(format!("RELEASE SAVEPOINT s{}", savepoint.0)).await {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.fail(error)),
+        }
+    }
+
+    /// Nothing that was done since stays, and what failed since is forgotten.
+    pub async fn rollback_to(&mut self, savepoint: Savepoint) -> Result<(), Error> {
+        let at = savepoint.0;
+        if let Some(mark) = self.savepoints.drain(at..).next() {
+            self.pending.back_to(&mark);
+        }
+        self.failed = false;
+        match self.link.run(format!("ROLLBACK TO SAVEPOINT s{at}; RELEASE SAVEPOINT s{at}")).await {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.fail(error)),
+        }
     }
 
     pub(super) async fn ready_to_write(&mut self) -> Result<(), Error> {

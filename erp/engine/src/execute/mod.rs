@@ -13,6 +13,7 @@ mod rows;
 mod schema;
 mod unlink;
 mod write;
+mod write_each;
 
 use std::sync::Arc;
 
@@ -23,7 +24,7 @@ pub use changes::{Change, ChangeKind};
 pub use create::Inserted;
 pub use db::Db;
 pub(crate) use db::Link;
-pub use env::{Env, Sudo};
+pub use env::{Env, Savepoint, Sudo};
 pub use read::Search;
 
 use crate::{

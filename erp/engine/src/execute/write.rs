@@ -16,10 +16,12 @@ use crate::{
 
 /// Values to write, by where they go.
 #[derive(Clone)]
-struct Given<'r> {
-    columns: Vec<(&'r FieldDef, Value)>,
-    lists: Vec<(&'r FieldDef, Vec<Command>)>,
-    names: Vec<String>,
+pub(super) struct Given<'r> {
+    pub(super) columns: Vec<(&'r FieldDef, Value)>,
+    pub(super) lists: Vec<(&'r FieldDef, Vec<Command>)>,
+    pub(super) names: Vec<String>,
+    /// Who writes and when.
+    pub(super) stamps: Vec<(&'r FieldDef, Value)>,
 }
 
 impl Env {
@@ -69,6 +71,7 @@ impl Env {
         given: Given<'r>,
     ) -> Result<Vec<Id>, Error> {
         let mut columns = given.columns;
+        columns.extend(given.stamps);
         if columns.is_empty() {
             // Lists alone, and no stamps either: the row is written as it is, so that rights and locks are the same.
             columns.push((model.field("id")?, Value::Null));
@@ -87,11 +90,16 @@ impl Env {
         Ok(written)
     }
 
-    fn split<'r>(&self, model: &'r ModelDef, values: Values) -> Result<Given<'r>, Error> {
+    pub(super) fn split<'r>(&self, model: &'r ModelDef, values: Values) -> Result<Given<'r>, Error> {
         self.check_usable()?;
         model.check_has_records()?;
         self.actor.check(model, Operation::Write)?;
-        let mut given = Given { columns: Vec::with_capacity(values.0.len() + 2), lists: Vec::new(), names: Vec::new() };
+        let mut given = Given {
+            columns: Vec::with_capacity(values.0.len()),
+            lists: Vec::new(),
+            names: Vec::with_capacity(values.0.len()),
+            stamps: Vec::new(),
+        };
         for (name, value) in values.0 {
             let field = model.field(&name)?;
             if field.kind == Kind::Id || !(field.is_column() || field.is_written_list()) {
@@ -119,8 +127,8 @@ impl Env {
             });
         }
         if model.log_access {
-            given.columns.push((model.field("write_date")?, Value::DateTime(self.now)));
-            given.columns.push((model.field("write_uid")?, self.actor.uid.map_or(Value::Null, Value::from)));
+            given.stamps.push((model.field("write_date")?, Value::DateTime(self.now)));
+            given.stamps.push((model.field("write_uid")?, self.actor.uid.map_or(Value::Null, Value::from)));
         }
         Ok(given)
     }

@@ -63,65 +63,73 @@ impl Reading {
 }
 
 impl Dialect {
-    /// A value that `resolve::coerce` has made fit for the field, as a parameter. Empty ones keep the column's type:
-    /// PostgreSQL takes no untyped parameter, and one statement should serve both.
+    /// A value that `resolve::coerce` has made fit for the field, as a parameter.
     pub(crate) fn bind(self, kind: &Kind, value: Value) -> Expr {
-        let sqlite = self == Dialect::Sqlite;
-        match kind {
-            Kind::Id | Kind::Integer | Kind::Many2One { .. } | Kind::One2Many { .. } | Kind::Many2Many { .. } => {
-                Expr::val(match value {
-                    Value::Int(int) => Sql::BigInt(Some(int)),
-                    Value::Id(id) => Sql::BigInt(Some(id.0)),
-                    _ => Sql::BigInt(None),
-                })
-            }
-            Kind::Char { .. } | Kind::Text | Kind::Html | Kind::Reference { .. } | Kind::Selection { .. } => {
-                Expr::val(Sql::String(match value {
-                    Value::Text(text) => Some(text),
-                    _ => None,
-                }))
-            }
-            Kind::Float => Expr::val(Sql::Double(match value {
-                Value::Float(float) => Some(float),
-                _ => None,
-            })),
-            Kind::Decimal { .. } | Kind::Monetary { .. } => match value {
-                Value::Decimal(decimal) if sqlite => {
-                    let (_, scale) = kind.digits().unwrap_or_default();
-                    Expr::val(Sql::BigInt(Some(scaled(decimal, scale))))
-                }
-                Value::Decimal(decimal) => Expr::val(Sql::Decimal(Some(decimal))),
-                _ if sqlite => Expr::val(Sql::BigInt(None)),
-                _ => Expr::val(Sql::Decimal(None)),
-            },
-            Kind::Boolean => Expr::val(Sql::Bool(match value {
-                Value::Bool(bool) => Some(bool),
-                _ => None,
-            })),
-            Kind::Date => self.text_as("date", value, |value| match value {
-                Value::Date(date) => Some(date.to_string()),
-                _ => None,
-            }),
-            Kind::DateTime => self.text_as("timestamptz", value, |value| match value {
-                Value::DateTime(time) => Some(time_text(time)),
-                _ => None,
-            }),
-            Kind::Json => self.text_as("json", value, |value| match value {
-                Value::Json(json) => Some(json.to_string()),
-                _ => None,
-            }),
-            Kind::Binary { .. } | Kind::Image { .. } => Expr::val(Sql::Bytes(match value {
-                Value::Bytes(bytes) => Some(bytes),
-                _ => None,
-            })),
+        self.typed(kind, Expr::val(self.parameter(kind, value)))
+    }
+
+    /// What a parameter, or a column made of parameters, must be cast to before it is the field's.
+    pub(crate) fn typed(self, kind: &Kind, expr: Expr) -> Expr {
+        match (self, kind) {
+            (Dialect::Sqlite, _) => expr,
+            (_, Kind::Date) => expr.cast_as("date"),
+            (_, Kind::DateTime) => expr.cast_as("timestamptz"),
+            (_, Kind::Json) => expr.cast_as("json"),
+            _ => expr,
         }
     }
 
-    fn text_as(self, postgres_type: &'static str, value: Value, text: impl Fn(Value) -> Option<String>) -> Expr {
-        let text = Expr::val(Sql::String(text(value)));
-        match self {
-            Dialect::Sqlite => text,
-            Dialect::Postgres => text.cast_as(postgres_type),
+    /// The bare parameter. Empty ones keep the column's type: PostgreSQL takes no untyped parameter, and one statement
+    /// should serve both.
+    pub(crate) fn parameter(self, kind: &Kind, value: Value) -> Sql {
+        let sqlite = self == Dialect::Sqlite;
+        match kind {
+            Kind::Id | Kind::Integer | Kind::Many2One { .. } | Kind::One2Many { .. } | Kind::Many2Many { .. } => {
+                match value {
+                    Value::Int(int) => Sql::BigInt(Some(int)),
+                    Value::Id(id) => Sql::BigInt(Some(id.0)),
+                    _ => Sql::BigInt(None),
+                }
+            }
+            Kind::Char { .. } | Kind::Text | Kind::Html | Kind::Reference { .. } | Kind::Selection { .. } => {
+                Sql::String(match value {
+                    Value::Text(text) => Some(text),
+                    _ => None,
+                })
+            }
+            Kind::Float => Sql::Double(match value {
+                Value::Float(float) => Some(float),
+                _ => None,
+            }),
+            Kind::Decimal { .. } | Kind::Monetary { .. } => match value {
+                Value::Decimal(decimal) if sqlite => {
+                    let (_, scale) = kind.digits().unwrap_or_default();
+                    Sql::BigInt(Some(scaled(decimal, scale)))
+                }
+                Value::Decimal(decimal) => Sql::Decimal(Some(decimal)),
+                _ if sqlite => Sql::BigInt(None),
+                _ => Sql::Decimal(None),
+            },
+            Kind::Boolean => Sql::Bool(match value {
+                Value::Bool(bool) => Some(bool),
+                _ => None,
+            }),
+            Kind::Date => Sql::String(match value {
+                Value::Date(date) => Some(date.to_string()),
+                _ => None,
+            }),
+            Kind::DateTime => Sql::String(match value {
+                Value::DateTime(time) => Some(time_text(time)),
+                _ => None,
+            }),
+            Kind::Json => Sql::String(match value {
+                Value::Json(json) => Some(json.to_string()),
+                _ => None,
+            }),
+            Kind::Binary { .. } | Kind::Image { .. } => Sql::Bytes(match value {
+                Value::Bytes(bytes) => Some(bytes),
+                _ => None,
+            }),
         }
     }
 

@@ -25,7 +25,7 @@ pub(crate) use dialect::{Dialect, Reading};
 pub(crate) use links::Link;
 pub(crate) use pattern::Pattern;
 pub(crate) use select::{List, Select, Wanted};
-pub(crate) use write::Insert;
+pub(crate) use write::{Insert, UpdateEach};
 
 use crate::{
     context::Context,
