@@ -7,12 +7,10 @@ mod records {
     mod access;
     mod calls;
     mod concurrency;
-    mod following;
     mod ingest;
     mod lists;
     mod reading;
     mod schema;
     mod shop;
-    mod web;
     mod writing;
 }

@@ -2,10 +2,8 @@
 
 use erp_engine::declare::{App, Field, Model, OnDelete};
 
-use crate::rpc;
-
 pub fn app() -> App {
-    let app = App::new("web", "Web")
+    App::new("web", "Web")
         .depends(&["base", "iot"])
         .model(
             Model::extend("iot.box")
@@ -13,8 +11,7 @@ pub fn app() -> App {
         )
         .model(Model::extend("iot.token").field(Field::bytes("sealed").secret()))
         .model(epochs())
-        .model(sessions());
-    rpc::keys::declare(app)
+        .model(sessions())
 }
 
 fn epochs() -> Model {

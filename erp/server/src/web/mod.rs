@@ -7,7 +7,6 @@ mod login;
 mod routes;
 mod socket;
 mod till;
-mod watch;
 
 use axum::{
     Router,
@@ -19,7 +18,6 @@ use tower::ServiceBuilder;
 
 use crate::state::AppState;
 
-pub(crate) use guard::Peer;
 pub(crate) use routes::route;
 pub use routes::{Capability, Route};
 
