@@ -88,4 +88,9 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         matches!(self, Error::Busy(_))
     }
+
+    /// Whether it is about the connection or the transaction, so that nothing more can be tried in it.
+    pub fn is_fatal(&self) -> bool {
+        matches!(self, Error::Busy(_) | Error::Aborted | Error::BadUrl(_))
+    }
 }

@@ -18,9 +18,10 @@ pub mod resolve;
 mod value;
 pub mod view;
 
+pub use call::Loaded;
 pub use context::Context;
 pub use domain::{Domain, DomainError, Leaf, Op, Operand, Term};
 pub use error::{Error, Operation};
-pub use execute::{Change, ChangeKind, Db, Engine, Env, Inserted, Search, Sudo};
+pub use execute::{Change, ChangeKind, Db, Engine, Env, Inserted, Savepoint, Search, Sudo};
 pub use record::{Command, Record, Values};
 pub use value::{FromValue, Id, Uid, Value};

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use erp_engine::{
     Domain, Engine, Id, Op, Operand, Search, Value, Values,
     declare::{App, Field, Model},
-    domain::Lookup,
+    domain::{Lookup, Relation},
 };
 use jiff::{Timestamp, civil::date};
 use proptest::{
@@ -25,6 +25,8 @@ fn app() -> App {
     App::new("test", "Test").model(
         Model::new("node", "Node")
             .without_log_access()
+            .rec_name("a_text")
+            .parent("parent")
             .field(Field::char("a_text"))
             .field(Field::integer("an_int"))
             .field(Field::float("a_float"))
@@ -48,6 +50,30 @@ impl Lookup for Node<'_> {
         self.world[self.at][column].clone()
     }
 
+    fn relation(&self, field: &str) -> Relation {
+        match field {
+            "parent" => Relation::One,
+            "children" => Relation::Many,
+            _ => Relation::None,
+        }
+    }
+
+    fn names(&self) -> Vec<String> {
+        match &self.world[self.at][1] {
+            Value::Text(name) => vec![name.clone()],
+            _ => Vec::new(),
+        }
+    }
+
+    fn above<'s>(&'s self) -> Option<Box<dyn Lookup + 's>> {
+        self.related("parent").pop()
+    }
+
+    fn other<'s>(&'s self, id: Id) -> Option<Box<dyn Lookup + 's>> {
+        let at = self.world.iter().position(|row| row[0] == Value::Id(id))?;
+        Some(Box::new(Node { world: self.world, at }))
+    }
+
     fn related<'s>(&'s self, field: &str) -> Vec<Box<dyn Lookup + 's>> {
         let own = &self.world[self.at];
         let is = |row: &[Value]| match field {
@@ -61,7 +87,7 @@ impl Lookup for Node<'_> {
 }
 
 fn text() -> impl Strategy<Value = Value> {
-    prop_oneof!["[abAB%_*?\\[\\]\\\\ ]{0,4}", "(ab|Ab|a%|a_|[*])"].prop_map(Value::from)
+    prop_oneof!["[abABéÉжЖß%_*?\\[\\]\\\\ ]{0,4}", "(ab|Ab|a%|a_|[*]|É|é%)"].prop_map(Value::from)
 }
 
 fn value_of(field: &str) -> BoxedStrategy<Value> {
@@ -84,13 +110,49 @@ fn maybe(field: &'static str) -> impl Strategy<Value = Value> {
 }
 
 fn leaf() -> impl Strategy<Value = Domain> {
+    prop_oneof![3 => field_leaf(), 1 => relation_leaf()]
+}
+
+/// Conditions on a relation itself: by name, by id, by emptiness, by what is at its end, by hierarchy.
+fn relation_leaf() -> impl Strategy<Value = Domain> {
+    let path = prop_oneof![Just("parent"), Just("children"), Just("children.parent"), Just("parent.children")];
+    let tree = prop_oneof![Just("id"), Just("parent"), Just("children"), Just("parent.parent")];
+    let names = prop::sample::select(vec![
+        Op::Eq,
+        Op::Ne,
+        Op::Like,
+        Op::NotLike,
+        Op::ILike,
+        Op::NotILike,
+        Op::EqILike,
+        Op::NotEqILike,
+        Op::EqIfGiven,
+    ]);
+    let some = prop_oneof![2 => maybe("parent"), 1 => text()];
+    prop_oneof![
+        (path.clone(), names, text()).prop_map(|(path, op, text)| Domain::leaf(path, op, Operand::One(text))),
+        (path.clone(), prop::sample::select(vec![Op::Eq, Op::Ne, Op::EqIfGiven]), maybe("parent"))
+            .prop_map(|(path, op, value)| Domain::leaf(path, op, Operand::One(value))),
+        (path.clone(), prop::sample::select(vec![Op::In, Op::NotIn]), prop::collection::vec(some, 0..4))
+            .prop_map(|(path, op, list)| Domain::leaf(path, op, Operand::Many(list))),
+        (path, prop::sample::select(vec![Op::Any, Op::NotAny]), prop::collection::vec(field_leaf(), 0..3))
+            .prop_map(|(path, op, inner)| Domain::leaf(path, op, Domain::And(inner))),
+        (tree.clone(), any::<bool>(), prop::collection::vec(maybe("parent"), 0..3)).prop_map(|(path, down, roots)| {
+            Domain::leaf(path, if down { Op::ChildOf } else { Op::ParentOf }, Operand::Many(roots))
+        }),
+        (tree, text()).prop_map(|(path, name)| Domain::leaf(path, Op::ChildOf, Operand::One(name))),
+    ]
+}
+
+fn field_leaf() -> impl Strategy<Value = Domain> {
     let path = prop::collection::vec(prop_oneof![Just("parent"), Just("children")], 0..3);
     (path, prop::sample::select(&FIELDS[..])).prop_flat_map(|(relations, field)| {
-        let ordered = [Op::Eq, Op::Ne, Op::Lt, Op::Le, Op::Gt, Op::Ge];
-        let patterns = [Op::Like, Op::NotLike, Op::ILike, Op::NotILike, Op::EqLike, Op::EqILike];
+        let ordered = [Op::Eq, Op::Ne, Op::EqIfGiven, Op::Lt, Op::Le, Op::Gt, Op::Ge];
+        let patterns =
+            [Op::Like, Op::NotLike, Op::ILike, Op::NotILike, Op::EqLike, Op::EqILike, Op::NotEqLike, Op::NotEqILike];
         let one: BoxedStrategy<Op> = match field {
             "a_text" => prop::sample::select([ordered.to_vec(), patterns.to_vec()].concat()).boxed(),
-            "a_bool" | "parent" => prop::sample::select(ordered[..2].to_vec()).boxed(),
+            "a_bool" | "parent" => prop::sample::select(ordered[..3].to_vec()).boxed(),
             _ => prop::sample::select(ordered.to_vec()).boxed(),
         };
         let path = relations.iter().chain([&field]).copied().collect::<Vec<_>>().join(".");
@@ -181,7 +243,8 @@ fn shifted(domain: &Domain, by: i64) -> Domain {
             let operand = match &leaf.operand {
                 Operand::One(one) => Operand::One(value(one)),
                 Operand::Many(many) => Operand::Many(many.iter().map(value).collect()),
-                Operand::User => Operand::User,
+                Operand::Domain(inner) => Operand::Domain(Box::new(shifted(inner, by))),
+                other => other.clone(),
             };
             Domain::leaf(leaf.path.clone(), leaf.op, operand)
         }
@@ -212,6 +275,12 @@ async fn compare(db: &TestDb) {
                 .map(|at| at as i64 + 1)
                 .collect();
             let asked = shifted(&domain, by);
+            // Written and read again it means the same.
+            let asked = match by % 3 {
+                0 => asked,
+                1 => Domain::from_json(&asked.to_json()).unwrap(),
+                _ => Domain::parse(&asked.to_string()).unwrap(),
+            };
             let found = env.search("node", &asked, Search::default()).await;
             let found = found.unwrap_or_else(|error| panic!("{error}\n{domain:#?}"));
             let found: BTreeSet<i64> = found.iter().map(|id| id.0 - by).collect();

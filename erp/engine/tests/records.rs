@@ -7,10 +7,12 @@ mod records {
     mod access;
     mod calls;
     mod concurrency;
+    mod following;
     mod ingest;
     mod lists;
     mod reading;
     mod schema;
     mod shop;
+    mod web;
     mod writing;
 }

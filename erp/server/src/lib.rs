@@ -30,8 +30,7 @@ pub mod place;
 pub mod port;
 mod receipt;
 pub mod records;
-#[expect(dead_code, reason = "the routes that use it come next")]
-mod rpc;
+pub mod rpc;
 pub mod serve;
 pub mod sessions;
 pub mod state;

@@ -2,8 +2,10 @@
 
 use erp_engine::declare::{App, Field, Model, OnDelete};
 
+use crate::rpc;
+
 pub fn app() -> App {
-    App::new("web", "Web")
+    let app = App::new("web", "Web")
         .depends(&["base", "iot"])
         .model(
             Model::extend("iot.box")
@@ -11,7 +13,8 @@ pub fn app() -> App {
         )
         .model(Model::extend("iot.token").field(Field::bytes("sealed").secret()))
         .model(epochs())
-        .model(sessions())
+        .model(sessions());
+    rpc::keys::declare(app)
 }
 
 fn epochs() -> Model {

@@ -30,6 +30,7 @@ use crate::{
     names,
     place::{self, Place},
     port::{self, Kind, Port, Services},
+    rpc::Rpc,
     sessions::Sessions,
     state::AppState,
     tills::Tills,
@@ -139,18 +140,21 @@ impl Server {
             boxes: boxes.clone(),
             commands: commands.clone(),
         });
+        let sessions = Sessions::new(engine.clone())?;
+        let rpc = Rpc::new(engine.clone(), sessions.clone())?;
         let state = AppState {
             config: Arc::clone(config),
             engine: engine.clone(),
             bus,
             link,
             ca: Arc::clone(ca),
-            sessions: Sessions::new(engine.clone())?,
+            sessions,
             events: Events::new(engine.clone()),
             tills: Tills::new(engine.clone(), Arc::clone(config), Arc::clone(ca), boxes.clone(), commands.clone()),
             boxes,
             enrol,
             commands,
+            rpc,
         };
         Ok((Self { state, star }, ingest, inbound))
     }

@@ -13,11 +13,11 @@ use argon2::{
 };
 use axum::{
     extract::FromRequestParts,
-    http::{header, request::Parts},
+    http::{HeaderMap, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
-use erp_engine::{Engine, Id, Record, Search, Uid, domain, values};
+use erp_engine::{Domain, Engine, Id, Record, Search, Uid, domain, values};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -96,6 +96,14 @@ fn verify_password(password: &str, hash: &str) -> bool {
     Argon2::default().verify_password(password.as_bytes(), &hash).is_ok()
 }
 
+/// For code that has no [`Sessions`]; slow on purpose, on a thread of its own.
+pub(crate) async fn is_password(password: String, hash: String) -> bool {
+    if password.len() > LONGEST_PASSWORD {
+        return false;
+    }
+    tokio::task::spawn_blocking(move || verify_password(&password, &hash)).await.unwrap_or(false)
+}
+
 fn hashed(cookie: &str) -> String {
     HEXLOWER.encode(&Sha256::digest(cookie.as_bytes()))
 }
@@ -143,6 +151,60 @@ impl Sessions {
         };
         self.attempts().succeeded(Instant::now(), address);
         self.open(user, address).await
+    }
+
+    /// Before a secret is looked at: too many wrong ones from an address make it wait.
+    pub(crate) fn attempt(&self, address: IpAddr) -> Result<(), ServiceError> {
+        self.attempts()
+            .attempt(Instant::now(), address.to_canonical())
+            .map_err(|wait_s| ServiceError::TooMany { wait_s })
+    }
+
+    /// How the attempt ended.
+    pub(crate) fn tried(&self, address: IpAddr, right: bool) {
+        let address = address.to_canonical();
+        match right {
+            true => self.attempts().succeeded(Instant::now(), address),
+            false => {
+                self.attempts().failed(Instant::now(), address);
+                tracing::warn!(%address, "A sign-in failed.");
+            }
+        }
+    }
+
+    /// The active user of the domain, when the password is his.
+    pub(crate) async fn verify_user(
+        &self,
+        who: Domain,
+        password: &str,
+        address: IpAddr,
+    ) -> Result<Option<Uid>, ServiceError> {
+        self.attempt(address)?;
+        let mut env = self.0.engine.superuser("check a password").await?;
+        let who = who.and(domain!(["active", "=", true]));
+        let found = env.search_read("res.users", &who, &["password"], Search::default()).await?;
+        drop(env);
+        let user = found.first().filter(|u| !u.get_str("password").is_empty());
+        let hash = user.map_or_else(|| self.0.decoy.clone(), |u| u.get_str("password").to_owned());
+        let right = self.verify(password, hash).await?;
+        let user = user.filter(|_| right);
+        self.tried(address, user.is_some());
+        Ok(user.map(|user| Uid(user.id.0)))
+    }
+
+    /// A session for a user who proved who he is.
+    pub(crate) async fn open_for(&self, uid: Uid, address: IpAddr) -> Result<(String, Session), ServiceError> {
+        let mut env = self.0.engine.superuser("open a session").await?;
+        let found = env.read("res.users", &[Id(uid.0)], &["login", "name", "role"]).await?;
+        drop(env);
+        let user = found.first().ok_or(ServiceError::SignedOut)?;
+        self.open(user, address.to_canonical()).await
+    }
+
+    pub(crate) async fn role_of(&self, uid: Uid) -> Result<Role, ServiceError> {
+        let mut env = self.0.engine.superuser("look up a role").await?;
+        let found = env.read("res.users", &[Id(uid.0)], &["login", "name", "role"]).await?;
+        found.first().map(|user| session(uid, user, "").role).ok_or(ServiceError::SignedOut)
     }
 
     async fn verify(&self, password: &str, hash: String) -> Result<bool, ServiceError> {
@@ -238,6 +300,22 @@ pub(crate) fn set_cookie(value: Option<&str>) -> String {
     }
 }
 
+/// The cookie that API clients know. It opens the external API's session routes and nothing else.
+const RPC_COOKIE: &str = "session_id";
+const RPC_LIFETIME_S: u32 = 604_800;
+
+/// `Set-Cookie` of the external API.
+pub(crate) fn set_rpc_cookie(value: Option<&str>) -> String {
+    let (value, age) = value.map_or(("", 0), |value| (value, RPC_LIFETIME_S));
+    format!("{RPC_COOKIE}={value}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={age}")
+}
+
+/// The session of an API client: its cookie, the header that some send besides, or the pages' own cookie.
+pub(crate) fn rpc_cookie(headers: &HeaderMap) -> Option<&str> {
+    let sent = headers.get("x-openerp-session-id").and_then(|v| v.to_str().ok()).filter(|v| !v.is_empty());
+    cookie_of(headers, RPC_COOKIE).filter(|v| !v.is_empty()).or(sent).or_else(|| cookie_of(headers, COOKIE))
+}
+
 impl FromRequestParts<AppState> for Session {
     type Rejection = Response;
 
@@ -261,13 +339,24 @@ pub(crate) async fn find(parts: &Parts, state: &AppState) -> Result<Option<Sessi
     }
 }
 
+pub(crate) async fn find_rpc(parts: &Parts, state: &AppState) -> Result<Option<Session>, ServiceError> {
+    match rpc_cookie(&parts.headers) {
+        Some(value) => state.sessions.find(value).await,
+        None => Ok(None),
+    }
+}
+
 pub(crate) fn cookie(parts: &Parts) -> Option<&str> {
-    let all = parts.headers.get_all(header::COOKIE);
+    cookie_of(&parts.headers, COOKIE)
+}
+
+fn cookie_of<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    let all = headers.get_all(header::COOKIE);
     all.iter()
         .filter_map(|h| h.to_str().ok())
         .flat_map(|h| h.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(name, _)| *name == COOKIE)
+        .find(|(known, _)| *known == name)
         .map(|(_, value)| value)
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     boxes::Boxes, bus::Bus, ca::Authority, commands::Commands, config::Config, enrol::Enrolment, events::Events,
-    hub::Link, sessions::Sessions, tills::Tills,
+    hub::Link, rpc::Rpc, sessions::Sessions, tills::Tills,
 };
 
 pub use erp_engine::{Engine, Uid};
@@ -23,4 +23,5 @@ pub struct AppState {
     pub enrol: Enrolment,
     pub commands: Commands,
     pub tills: Tills,
+    pub rpc: Rpc,
 }

@@ -9,13 +9,16 @@ mod bind;
 mod describe;
 mod external;
 mod fields;
+mod import;
 mod methods;
 mod reading;
 mod rights;
 mod standard;
+mod web;
 pub(crate) mod wire;
 mod writing;
 
+pub use import::Loaded;
 pub(crate) use methods::Methods;
 use serde_json::{Map, Value as Json};
 

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::LazyLock};
 
 use serde_json::{Value as Json, json};
 
-use super::{external, fields, reading, rights, writing};
+use super::{external, fields, import, reading, rights, web, writing};
 use crate::{
     declare::{Method, MethodFn},
     resolve::ModelDef,
@@ -57,9 +57,31 @@ static TABLE: LazyLock<Vec<Method>> = LazyLock::new(|| {
             .optional("limit", 100)
             .readonly()
             .doc("[id, name] of records whose name matches, within the domain args."),
+        records("web_read", web::web_read)
+            .optional("specification", json!({}))
+            .readonly()
+            .doc("Records with the records that they refer to, as deep as the specification names fields."),
+        model("web_search_read", web::web_search_read)
+            .optional("domain", json!([]))
+            .optional("specification", NONE)
+            .optional("offset", 0)
+            .optional("limit", NONE)
+            .optional("order", NONE)
+            .optional("count_limit", NONE)
+            .optional("fields", NONE)
+            .readonly()
+            .doc("Records of a domain as web_read gives them, and how many there are: {length, records}."),
+        records("web_save", web::web_save)
+            .param("vals")
+            .optional("specification", json!({}))
+            .optional("next_id", NONE)
+            .doc("Writes, or makes without ids, and reads again. Context __last_update: when the client read them."),
         model("create", writing::create).param("vals_list").doc("Makes a record of a dict, or records of a list."),
         model("name_create", writing::name_create).param("name").doc("Makes a record of a name: [id, name]."),
         records("write", writing::write).param("vals").doc("The same values to each record."),
+        model("load", import::load).param("fields").param("data").doc(
+            "Makes and changes records from rows of texts under names of fields. All or none: with an error ids is false.",
+        ),
         records("unlink", writing::unlink).doc("Deletes records."),
         model("fields_get", fields::fields_get)
             .optional("allfields", NONE)

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json};
 
-use super::{reading, wire};
+use super::{reading, web, wire};
 use crate::{
     declare::{Call, Done},
     error::Error,
@@ -42,6 +42,7 @@ pub(super) fn write(env: &mut Env, mut call: Call) -> Done<'_, Json> {
         }
         let values = values(model, vals)?;
         if !values.is_empty() {
+            web::check_unchanged(env, &call.model, &call.ids).await?;
             env.write(&call.model, &call.ids, values).await?;
         }
         Ok(true.into())
@@ -97,7 +98,7 @@ async fn set_active(env: &mut Env, call: &Call, ids: &[Id], active: bool) -> Res
     Ok(true.into())
 }
 
-fn no_dict(name: &str) -> Error {
+pub(super) fn no_dict(name: &str) -> Error {
     Error::Argument { name: name.to_owned(), problem: "it must be an object of field names and values".to_owned() }
 }
 

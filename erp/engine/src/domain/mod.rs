@@ -1,18 +1,38 @@
 //! Domains: which records are meant. A tree of conditions on fields, independent of any database.
 //!
-//! Written by [`domain!`](crate::domain!) in Rust or in prefix form as JSON (`["|", ["a", "=", 1], ["b", "=", 2]]`);
-//! both forms join terms that no operator takes by AND. A condition is true or false, never unknown: `a != 1` holds
-//! where `a` is empty, `a < 1` does not. A dotted path means "there is such a record at the end of the path".
+//! Written by [`domain!`](crate::domain!) in Rust, in prefix form as JSON (`["|", ["a", "=", 1], ["b", "=", 2]]`), or as
+//! text in the expression language (`['|', ('a', '=', 1), ('user_id', '=', uid)]`, [`Domain::parse`]); all forms join
+//! terms that no operator takes by AND. [`Domain::to_json`] and `Display` write it back.
+//!
+//! A condition is true or false, never unknown: `a != 1` holds where `a` is empty, `a < 1` does not. A dotted path means
+//! "there is such a record at the end of the path". Of a relation:
+//!
+//! | condition | holds where |
+//! |---|---|
+//! | `('country_id', '=', 3)`, `in`, ... | it refers to that record |
+//! | `('country_id', 'ilike', 'bel')`, `=` with a text | the other record's name is so |
+//! | `('child_ids', 'in', [3])`, `ilike` and so on | one of the list is so; with `not`: none is |
+//! | `('child_ids', '=', False)` | the list is empty |
+//! | `('country_id', 'any', [('code', '=', 'BE')])` | one of the other records is in the inner domain |
+//! | `('parent_id', 'child_of', 3)`, `parent_of` | it is that record or below it (above it) in the hierarchy |
+//!
+//! An operand may be an expression (`user.company_id.id`); [`Domain::bind`] puts its value in its place before the domain
+//! is planned.
 
 mod eval;
 mod parse;
+mod write;
 
-pub use eval::Lookup;
+pub(crate) use eval::whole_day;
+pub use eval::{Lookup, Relation};
 pub use parse::{DomainError, MAX_DEPTH, MAX_LEAVES, MAX_LIST};
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
-use crate::value::{Id, Uid, Value};
+use crate::{
+    expr::{self, ExprError, Node, Scope},
+    value::{Id, Uid, Value},
+};
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Domain {
@@ -42,6 +62,10 @@ pub enum Operand {
     Many(Vec<Value>),
     /// The user of the environment (`{"expr": "uid"}` in JSON); nobody for the superuser.
     User,
+    /// What is known only when somebody asks (`{"expr": "user.company_id.id"}` in JSON).
+    Expr(Arc<Node>),
+    /// Of `any` and `not any`.
+    Domain(Box<Domain>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -63,10 +87,21 @@ pub enum Op {
     /// The whole text is like the pattern.
     EqLike,
     EqILike,
+    NotEqLike,
+    NotEqILike,
+    /// Equal, or anything when nothing is asked for.
+    EqIfGiven,
+    /// The record or one below it in its hierarchy.
+    ChildOf,
+    /// The record or one above it.
+    ParentOf,
+    /// One of the related records is in the domain.
+    Any,
+    NotAny,
 }
 
 impl Op {
-    pub const ALL: [(&'static str, Op); 15] = [
+    pub const ALL: [(&'static str, Op); 22] = [
         ("=", Op::Eq),
         ("!=", Op::Ne),
         ("<", Op::Lt),
@@ -81,6 +116,13 @@ impl Op {
         ("not ilike", Op::NotILike),
         ("=like", Op::EqLike),
         ("=ilike", Op::EqILike),
+        ("not =like", Op::NotEqLike),
+        ("not =ilike", Op::NotEqILike),
+        ("=?", Op::EqIfGiven),
+        ("child_of", Op::ChildOf),
+        ("parent_of", Op::ParentOf),
+        ("any", Op::Any),
+        ("not any", Op::NotAny),
         ("<>", Op::Ne),
     ];
 
@@ -98,6 +140,25 @@ impl Op {
             at += 1;
         }
         panic!("unknown operator in domain!")
+    }
+
+    /// The operator without its "not", and whether it had one.
+    pub fn positive(self) -> (Op, bool) {
+        match self {
+            Op::Ne => (Op::Eq, true),
+            Op::NotIn => (Op::In, true),
+            Op::NotLike => (Op::Like, true),
+            Op::NotILike => (Op::ILike, true),
+            Op::NotEqLike => (Op::EqLike, true),
+            Op::NotEqILike => (Op::EqILike, true),
+            Op::NotAny => (Op::Any, true),
+            op => (op, false),
+        }
+    }
+
+    /// Whether its value is a pattern.
+    pub fn is_pattern(self) -> bool {
+        matches!(self.positive().0, Op::Like | Op::ILike | Op::EqLike | Op::EqILike)
     }
 
     pub fn name(self) -> &'static str {
@@ -146,8 +207,79 @@ impl Domain {
         Domain::True
     }
 
+    /// `=` with a list is taken as `in`, and `in` with a boolean as `=`, as older clients mean it.
     pub fn leaf(path: impl Into<Cow<'static, str>>, op: Op, operand: impl Into<Operand>) -> Domain {
-        Domain::Leaf(Leaf { path: path.into(), op, operand: operand.into() })
+        let operand = operand.into();
+        let op = match (op, &operand) {
+            (Op::Eq, Operand::Many(_)) => Op::In,
+            (Op::Ne, Operand::Many(_)) => Op::NotIn,
+            (Op::In, Operand::One(Value::Bool(_))) => Op::Eq,
+            (Op::NotIn, Operand::One(Value::Bool(_))) => Op::Ne,
+            (op, _) => op,
+        };
+        Domain::Leaf(Leaf { path: path.into(), op, operand })
+    }
+
+    /// The domain with the values of its expressions in their places.
+    pub fn bind(&self, scope: &dyn Scope) -> Result<Domain, ExprError> {
+        let all = |terms: &[Domain]| terms.iter().map(|term| term.bind(scope)).collect::<Result<Vec<_>, _>>();
+        Ok(match self {
+            Domain::And(terms) => Domain::And(all(terms)?),
+            Domain::Or(terms) => Domain::Or(all(terms)?),
+            Domain::Not(term) => Domain::Not(Box::new(term.bind(scope)?)),
+            Domain::Leaf(Leaf { path, op, operand: Operand::Expr(node) }) => {
+                let value = expr::eval(node, scope)?;
+                let operand = match value {
+                    expr::Val::List(items) => {
+                        Operand::Many(items.into_iter().map(expr::Val::into_value).collect::<Result<_, _>>()?)
+                    }
+                    other => match other.into_value()? {
+                        Value::Ids(ids) => Operand::Many(ids.into_iter().map(Value::Id).collect()),
+                        // Nothing to be in: then it must be empty.
+                        Value::Null if matches!(op, Op::In | Op::NotIn) => Operand::One(Value::Bool(false)),
+                        value @ Value::Bool(_) => Operand::One(value),
+                        value if matches!(op, Op::In | Op::NotIn) => Operand::Many(vec![value]),
+                        value => Operand::One(value),
+                    },
+                };
+                Domain::leaf(path.clone(), *op, operand)
+            }
+            Domain::Leaf(Leaf { path, op, operand: Operand::Domain(inner) }) => {
+                Domain::leaf(path.clone(), *op, Operand::Domain(Box::new(inner.bind(scope)?)))
+            }
+            other => other.clone(),
+        })
+    }
+
+    /// Whether it asks for the field itself (not for one behind a relation).
+    pub fn names(&self, field: &str) -> bool {
+        match self {
+            Domain::And(terms) | Domain::Or(terms) => terms.iter().any(|term| term.names(field)),
+            Domain::Not(term) => term.names(field),
+            Domain::Leaf(leaf) => leaf.path == field,
+            Domain::True | Domain::False | Domain::Malformed(_) => false,
+        }
+    }
+
+    /// Every leaf, those of inner domains left out.
+    pub fn leaves(&self) -> Vec<&Leaf> {
+        match self {
+            Domain::And(terms) | Domain::Or(terms) => terms.iter().flat_map(Domain::leaves).collect(),
+            Domain::Not(term) => term.leaves(),
+            Domain::Leaf(leaf) => vec![leaf],
+            Domain::True | Domain::False | Domain::Malformed(_) => Vec::new(),
+        }
+    }
+
+    /// Every expression in it, of inner domains too: what record rules depend on.
+    pub fn expressions(&self) -> Vec<&Node> {
+        match self {
+            Domain::And(terms) | Domain::Or(terms) => terms.iter().flat_map(Domain::expressions).collect(),
+            Domain::Not(term) => term.expressions(),
+            Domain::Leaf(Leaf { operand: Operand::Expr(node), .. }) => vec![node],
+            Domain::Leaf(Leaf { operand: Operand::Domain(inner), .. }) => inner.expressions(),
+            _ => Vec::new(),
+        }
     }
 
     pub fn and(self, other: Domain) -> Domain {
@@ -251,7 +383,16 @@ impl From<&Vec<Id>> for Operand {
 
 impl From<Value> for Operand {
     fn from(v: Value) -> Operand {
-        Operand::One(v)
+        match v {
+            Value::Ids(ids) => ids.into(),
+            one => Operand::One(one),
+        }
+    }
+}
+
+impl From<Domain> for Operand {
+    fn from(v: Domain) -> Operand {
+        Operand::Domain(Box::new(v))
     }
 }
 

@@ -27,7 +27,22 @@ pub enum ChangeKind {
 #[derive(Default)]
 pub(super) struct Pending(Vec<(Arc<str>, ChangeKind, Vec<Id>)>);
 
+/// How much had been gathered at some time.
+pub(super) struct Mark(Vec<usize>);
+
 impl Pending {
+    pub(super) fn mark(&self) -> Mark {
+        Mark(self.0.iter().map(|(_, _, ids)| ids.len()).collect())
+    }
+
+    /// Forgets what came after.
+    pub(super) fn back_to(&mut self, mark: &Mark) {
+        self.0.truncate(mark.0.len());
+        for ((_, _, ids), length) in self.0.iter_mut().zip(&mark.0) {
+            ids.truncate(*length);
+        }
+    }
+
     pub(super) fn add(&mut self, model: &Arc<str>, kind: ChangeKind, ids: impl IntoIterator<Item = Id>) {
         let mut ids = ids.into_iter().peekable();
         if ids.peek().is_none() {
@@ -37,12 +52,6 @@ impl Pending {
             Some((_, _, known)) => known.extend(ids),
             None => self.0.push((model.clone(), kind, ids.collect())),
         }
-    }
-
-    /// What was noted of one model and kind.
-    pub(super) fn ids_of<'a>(&'a self, model: &'a str, kind: ChangeKind) -> impl Iterator<Item = Id> + 'a {
-        let same = move |entry: &&(Arc<str>, ChangeKind, Vec<Id>)| *entry.0 == *model && entry.1 == kind;
-        self.0.iter().filter(same).flat_map(|entry| entry.2.iter().copied())
     }
 
     /// Without what listeners cannot have known of: a record made and deleted in one transaction never was, a write to

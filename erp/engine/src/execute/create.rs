@@ -52,7 +52,6 @@ impl Env {
             return Ok(Inserted(Vec::new()));
         }
         self.before_create(model, &mut rows).await?;
-        let taken = self.take_computed(&registry, model, &mut rows, Operation::Create)?;
         let columns: Vec<&FieldDef> = model.stored().filter(|field| field.kind != Kind::Id).collect();
         let mut lists = Vec::new();
         let rows = rows
@@ -71,19 +70,15 @@ impl Env {
             made.extend(self.insert_batch(&registry, model, &columns, batch, if_new).await?);
         }
         let new: Vec<Id> = made.iter().flatten().copied().collect();
-        self.mark_created(&registry, model, &new, &taken.kept(&made)).await?;
         let mut changes = Vec::new();
         for (at, field, commands) in lists {
             if let Some(Some(id)) = made.get(at) {
                 ListChange::add(&mut changes, field, *id, commands);
             }
         }
-        let listed: Vec<&str> = changes.iter().map(|change| change.field.name.as_str()).collect();
         self.change_lists(&registry, model, changes, true).await?;
-        self.mark_written(&registry, model, &new, &listed).await?;
         self.obey_rules(&registry, model, &new, Operation::Create).await?;
         self.pending.add(&model.name, ChangeKind::Created, new.iter().copied());
-        self.run_inverses(&registry, model, taken, &made).await?;
         self.after_create(model, &new).await?;
         Ok(Inserted(made))
     }
@@ -114,8 +109,7 @@ impl Env {
         let system = super::Actor::superuser("which rows are new");
         let dialect = self.planner(registry).dialect;
         let select = Planner::new(registry, &system, dialect).select(model, &[], &wanted)?;
-        let new: HashSet<Id> =
-            ids(self.query_unsettled(select.statement, &select.readings).await?).into_iter().collect();
+        let new: HashSet<Id> = ids(self.query(select.statement, &select.readings).await?).into_iter().collect();
         Ok(reserved.into_iter().map(|id| new.contains(&id).then_some(id)).collect())
     }
 
@@ -135,7 +129,7 @@ impl Env {
             ),
         };
         let statement = Statement { sql: sql.to_owned(), values: sea_query::Values(values) };
-        let found = ids(self.query_unsettled(statement, &[Reading::Id]).await?);
+        let found = ids(self.query(statement, &[Reading::Id]).await?);
         Ok(match (found[..].first(), found.len() as i64 == count) {
             (Some(last), _) if self.planner(registry).dialect == Dialect::Sqlite => {
                 (last.0 + 1..=last.0 + count).map(Id).collect()
@@ -184,7 +178,7 @@ impl Env {
                     Some(value) => value,
                     None => self.default_of(model, field)?,
                 };
-                if field.required && value.is_null() && !field.is_computed() {
+                if field.required && value.is_null() {
                     return Err(needs_value(model, field));
                 }
                 Ok(value)
@@ -238,7 +232,7 @@ impl Env {
         ids: &[Id],
         operation: Operation,
     ) -> Result<(), Error> {
-        if self.actor.roles.is_none() || model.rules.is_empty() {
+        if self.actor.roles.is_none() || (model.rules.is_empty() && model.follows.is_none()) {
             return Ok(());
         }
         for chunk in ids.chunks(CHUNK) {

@@ -4,15 +4,13 @@ use jiff::Timestamp;
 
 use super::{
     Engine, Link,
-    changes::Pending,
-    checks::Rechecks,
-    compute::{Before, Marks},
+    changes::{Mark, Pending},
 };
 use crate::{
     context::Context,
     domain::{Domain, Op},
     error::Error,
-    plan::{Actor, Dialect, Planner, Reading, Statement},
+    plan::{Actor, Planner, Reading, Statement},
     resolve::{ModelDef, Registry},
     value::{Id, Uid, Value},
 };
@@ -28,13 +26,14 @@ pub struct Env {
     /// The time of the transaction: defaults and stamps of one transaction agree.
     pub(super) now: Timestamp,
     failed: bool,
+    savepoints: Vec<Mark>,
     context: Context,
-    /// Computed fields that are not right any more; see [`compute`](super::compute).
-    pub(super) marks: Marks,
-    pub(super) settling: bool,
-    pub(super) rechecks: Rechecks,
-    pub(super) tracked: Before,
 }
+
+/// A place in a transaction to go back to; see [`Env::savepoint`].
+#[must_use]
+#[derive(Debug)]
+pub struct Savepoint(usize);
 
 /// An environment without limits for as long as this lives; see [`Env::sudo`].
 pub struct Sudo<'a> {
@@ -89,11 +88,8 @@ impl Env {
             pending: Pending::default(),
             now: Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now),
             failed: false,
+            savepoints: Vec::new(),
             context: Context::default(),
-            marks: Marks::default(),
-            settling: false,
-            rechecks: Rechecks::default(),
-            tracked: Before::default(),
         }
     }
 
@@ -112,6 +108,7 @@ impl Env {
             uid: Some(uid),
             who: user.get_str(&principals.name_field).into(),
             roles: Some([user.get_str(&principals.role_field).to_owned()].into()),
+            names: Arc::default(),
         };
         Ok(env)
     }
@@ -142,9 +139,10 @@ impl Env {
 
     /// Makes it lasting, then tells the listeners. Once begun it runs to its end, even when the caller goes away: a
     /// commit that nobody hears of would leave pages showing what was before.
-    pub async fn commit(mut self) -> Result<(), Error> {
-        self.check_usable()?;
-        self.tell_tracked().await?;
+    pub async fn commit(self) -> Result<(), Error> {
+        if self.failed {
+            return Err(Error::Aborted);
+        }
         let Env { engine, actor, link, pending, .. } = self;
         if !link.is_open() {
             return Ok(());
@@ -159,7 +157,7 @@ impl Env {
     }
 
     pub(super) fn planner<'r>(&'r self, registry: &'r Registry) -> Planner<'r> {
-        Planner::new(registry, &self.actor, self.link.dialect())
+        Planner::new(registry, &self.actor, self.link.dialect()).in_context(&self.context, self.now)
     }
 
     pub(super) fn check_usable(&self) -> Result<(), Error> {
@@ -170,8 +168,44 @@ impl Env {
     /// keep other writers waiting.
     pub(super) fn fail(&mut self, error: Error) -> Error {
         self.failed = true;
-        self.link.abandon();
+        // Somebody will go back to before the failure.
+        if self.savepoints.is_empty() {
+            self.link.abandon();
+        }
         error
+    }
+
+    /// A place to go back to when what follows fails: everything after it can be undone without the rest. They are given
+    /// back in the reverse order, those left over together with the one before.
+    pub async fn savepoint(&mut self) -> Result<Savepoint, Error> {
+        self.ready_to_write().await?;
+        let at = self.savepoints.len();
+        self.link.run(format!("SAVEPOINT s{at}")).await?;
+        self.savepoints.push(self.pending.mark());
+        Ok(Savepoint(at))
+    }
+
+    /// What was done since stays, as far as the transaction does.
+    pub async fn release(&mut self, savepoint: Savepoint) -> Result<(), Error> {
+        self.check_usable()?;
+        self.savepoints.truncate(savepoint.0);
+        match self.link.run(format!("RELEASE SAVEPOINT s{}", savepoint.0)).await {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.fail(error)),
+        }
+    }
+
+    /// Nothing that was done since stays, and what failed since is forgotten.
+    pub async fn rollback_to(&mut self, savepoint: Savepoint) -> Result<(), Error> {
+        let at = savepoint.0;
+        if let Some(mark) = self.savepoints.drain(at..).next() {
+            self.pending.back_to(&mark);
+        }
+        self.failed = false;
+        match self.link.run(format!("ROLLBACK TO SAVEPOINT s{at}; RELEASE SAVEPOINT s{at}")).await {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.fail(error)),
+        }
     }
 
     pub(super) async fn ready_to_write(&mut self) -> Result<(), Error> {
@@ -179,24 +213,7 @@ impl Env {
         self.link.ready_to_write().await
     }
 
-    pub(super) fn dialect(&self) -> Dialect {
-        self.link.dialect()
-    }
-
-    /// Sees every computed field as it must be.
     pub(super) async fn query(&mut self, statement: Statement, readings: &[Reading]) -> Result<Vec<Vec<Value>>, Error> {
-        if !self.marks.is_empty() {
-            self.settle().await?;
-        }
-        self.query_unsettled(statement, readings).await
-    }
-
-    /// For what no computed field matters to.
-    pub(super) async fn query_unsettled(
-        &mut self,
-        statement: Statement,
-        readings: &[Reading],
-    ) -> Result<Vec<Vec<Value>>, Error> {
         self.check_usable()?;
         match self.link.query(statement, readings).await {
             Ok(rows) => Ok(rows),
@@ -207,7 +224,7 @@ impl Env {
     /// A statement that changes `model` and answers with ids.
     pub(super) async fn change(&mut self, model: &ModelDef, statement: Statement) -> Result<Vec<Id>, Error> {
         self.ready_to_write().await?;
-        let rows = match self.query_unsettled(statement, &[Reading::Id]).await {
+        let rows = match self.query(statement, &[Reading::Id]).await {
             Ok(rows) => rows,
             Err(error) => return Err(error.about(&self.registry, model)),
         };
@@ -235,7 +252,7 @@ impl Env {
 impl Actor {
     /// While it is looked up who somebody is, which nobody may be asked for leave.
     fn looking_up() -> Actor {
-        Actor { uid: None, who: "the system (sign-in)".into(), roles: None }
+        Actor { uid: None, who: "the system (sign-in)".into(), roles: None, names: Default::default() }
     }
 }
 

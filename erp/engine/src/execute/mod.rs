@@ -1,8 +1,6 @@
 //! Engine, environments (one transaction with one user's rights each) and what they do with records.
 
 mod changes;
-mod checks;
-mod compute;
 mod create;
 mod data;
 mod db;
@@ -15,6 +13,7 @@ mod rows;
 mod schema;
 mod unlink;
 mod write;
+mod write_each;
 
 use std::sync::Arc;
 
@@ -25,7 +24,7 @@ pub use changes::{Change, ChangeKind};
 pub use create::Inserted;
 pub use db::Db;
 pub(crate) use db::Link;
-pub use env::{Env, Sudo};
+pub use env::{Env, Savepoint, Sudo};
 pub use read::Search;
 
 use crate::{
@@ -112,6 +111,6 @@ impl Engine {
 
 impl Actor {
     fn superuser(reason: &str) -> Actor {
-        Actor { uid: None, who: format!("the system ({reason})").into(), roles: None }
+        Actor { uid: None, who: format!("the system ({reason})").into(), roles: None, names: Default::default() }
     }
 }

@@ -7,7 +7,7 @@ use super::{Env, env::ids};
 use crate::{
     domain::{Domain, Op},
     error::{Error, Operation},
-    plan::{List, Select, Wanted},
+    plan::{List, Select, Wanted, active_only},
     record::Record,
     resolve::{FieldDef, ModelDef, Registry},
     value::{Id, Value},
@@ -40,10 +40,12 @@ impl Search {
 }
 
 impl Env {
-    /// Ids of the records of the domain that the user may see.
+    /// Ids of the records of the domain that the user may see. Archived ones are left out of this, of `search_read` and of
+    /// `count`, unless the domain asks for `active` or the context says `active_test: false`.
     pub async fn search(&mut self, model: &str, domain: &Domain, search: Search) -> Result<Vec<Id>, Error> {
         let registry = self.registry.clone();
-        let select = self.plan(&registry, model, &[], domain, &search, false)?;
+        let domain = active_only(registry.model(model)?, domain, self.context());
+        let select = self.plan(&registry, model, &[], &domain, &search, false)?;
         Ok(ids(self.query(select.statement, &select.readings).await?))
     }
 
@@ -57,7 +59,8 @@ impl Env {
     ) -> Result<Vec<Record>, Error> {
         let registry = self.registry.clone();
         let fields = self.named(&registry, model, fields)?;
-        let select = self.plan(&registry, model, &fields, domain, &search, false)?;
+        let domain = active_only(registry.model(model)?, domain, self.context());
+        let select = self.plan(&registry, model, &fields, &domain, &search, false)?;
         self.records(&registry, model, select).await
     }
 
@@ -96,7 +99,8 @@ impl Env {
 
     pub async fn count(&mut self, model: &str, domain: &Domain) -> Result<u64, Error> {
         let registry = self.registry.clone();
-        let statement = self.planner(&registry).count(registry.model(model)?, domain)?;
+        let domain = active_only(registry.model(model)?, domain, self.context());
+        let statement = self.planner(&registry).count(registry.model(model)?, &domain)?;
         self.number(statement).await
     }
 

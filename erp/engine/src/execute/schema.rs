@@ -146,7 +146,7 @@ fn column(registry: &Registry, field: &FieldDef, dialect: Dialect, new_table: bo
         (Kind::Boolean, Dialect::Sqlite) => sql += " NOT NULL DEFAULT 0",
         (Kind::Boolean, Dialect::Postgres) => sql += " NOT NULL DEFAULT false",
         // Rows that are there already have nothing for it; new ones are checked before they are written.
-        _ if field.required && new_table && !field.is_computed() => sql += " NOT NULL",
+        _ if field.required && new_table => sql += " NOT NULL",
         _ => {}
     }
     if dialect == Dialect::Sqlite

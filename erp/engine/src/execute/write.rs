@@ -2,16 +2,13 @@ use std::collections::HashSet;
 
 use super::{
     ChangeKind, Env,
-    compute::Taken,
     create::{needs_value, not_written},
-    env::ids,
     lists::ListChange,
     read::CHUNK,
 };
 use crate::{
     domain::{Domain, Op},
     error::{Error, Operation},
-    plan::Wanted,
     record::{Command, Values},
     resolve::{FieldDef, Kind, ModelDef, Registry},
     value::{Id, Value},
@@ -19,10 +16,12 @@ use crate::{
 
 /// Values to write, by where they go.
 #[derive(Clone)]
-struct Given<'r> {
-    columns: Vec<(&'r FieldDef, Value)>,
-    lists: Vec<(&'r FieldDef, Vec<Command>)>,
-    names: Vec<String>,
+pub(super) struct Given<'r> {
+    pub(super) columns: Vec<(&'r FieldDef, Value)>,
+    pub(super) lists: Vec<(&'r FieldDef, Vec<Command>)>,
+    pub(super) names: Vec<String>,
+    /// Who writes and when.
+    pub(super) stamps: Vec<(&'r FieldDef, Value)>,
 }
 
 impl Env {
@@ -35,13 +34,9 @@ impl Env {
         if !ids.is_empty() {
             self.before_write(model, &ids, &mut values).await?;
         }
-        let taken = self.take_computed(&registry, model, std::slice::from_mut(&mut values), Operation::Write)?;
-        let mut given = self.split(model, values, &taken)?;
-        let names: Vec<&str> = given.names.iter().map(String::as_str).collect();
+        let given = self.split(model, values)?;
         for chunk in ids.chunks(CHUNK) {
             let domain = Domain::leaf("id", Op::In, chunk);
-            self.note_before_write(&registry, model, chunk, &names).await?;
-            self.mark_before_write(&registry, model, chunk, &names).await?;
             let written = self.update(&registry, model, &domain, given.clone()).await?;
             if written.len() < chunk.len() {
                 let written: HashSet<Id> = written.into_iter().collect();
@@ -50,11 +45,7 @@ impl Env {
                 return Err(self.fail(why));
             }
         }
-        if ids.is_empty() {
-            return Ok(());
-        }
-        self.inverses_of_write(&registry, model, taken, &mut given, &ids).await?;
-        self.after_write(model, &ids, &given.names).await
+        if ids.is_empty() { Ok(()) } else { self.after_write(model, &ids, &given.names).await }
     }
 
     /// Writes to the records that match at that very moment, and says which did. Of two transactions that both ask for
@@ -63,49 +54,13 @@ impl Env {
         let registry = self.registry.clone();
         let model = registry.model(model)?;
         self.before_write(model, &[], &mut values).await?;
-        let taken = self.take_computed(&registry, model, std::slice::from_mut(&mut values), Operation::Write)?;
-        let mut given = self.split(model, values, &taken)?;
-        self.before_write_where(&registry, model, domain, &given).await?;
-        let written = self.update(&registry, model, domain, given.clone()).await?;
+        let given = self.split(model, values)?;
+        let names = given.names.clone();
+        let written = self.update(&registry, model, domain, given).await?;
         if !written.is_empty() {
-            self.inverses_of_write(&registry, model, taken, &mut given, &written).await?;
-            self.after_write(model, &written, &given.names).await?;
+            self.after_write(model, &written, &names).await?;
         }
         Ok(written)
-    }
-
-    /// What must be known of the records before they are written; where something must, they are found and kept from
-    /// others first.
-    async fn before_write_where(
-        &mut self,
-        registry: &Registry,
-        model: &ModelDef,
-        domain: &Domain,
-        given: &Given<'_>,
-    ) -> Result<(), Error> {
-        let names: Vec<&str> = given.names.iter().map(String::as_str).collect();
-        if !self.is_noting(registry, model, &names) {
-            return Ok(());
-        }
-        self.ready_to_write().await?;
-        let wanted = Wanted { domain, order: Some("id"), limit: None, offset: 0, lock: true };
-        let select = self.planner(registry).select(model, &[], &wanted)?;
-        let found = ids(self.query(select.statement, &select.readings).await?);
-        self.note_before_write(registry, model, &found, &names).await?;
-        self.mark_before_write(registry, model, &found, &names).await
-    }
-
-    async fn inverses_of_write(
-        &mut self,
-        registry: &Registry,
-        model: &ModelDef,
-        taken: Taken,
-        given: &mut Given<'_>,
-        ids: &[Id],
-    ) -> Result<(), Error> {
-        given.names.extend(taken.fields().map(str::to_owned));
-        self.run_inverses(registry, model, taken.for_all(ids.len()), &ids.iter().copied().map(Some).collect::<Vec<_>>())
-            .await
     }
 
     async fn update<'r>(
@@ -116,6 +71,7 @@ impl Env {
         given: Given<'r>,
     ) -> Result<Vec<Id>, Error> {
         let mut columns = given.columns;
+        columns.extend(given.stamps);
         if columns.is_empty() {
             // Lists alone, and no stamps either: the row is written as it is, so that rights and locks are the same.
             columns.push((model.field("id")?, Value::Null));
@@ -129,18 +85,21 @@ impl Env {
             }
         }
         self.change_lists(registry, model, changes, false).await?;
-        let names: Vec<&str> = given.names.iter().map(String::as_str).collect();
-        self.mark_written(registry, model, &written, &names).await?;
         self.obey_rules(registry, model, &written, Operation::Write).await?;
         self.pending.add(&model.name, ChangeKind::Written, written.iter().copied());
         Ok(written)
     }
 
-    fn split<'r>(&self, model: &'r ModelDef, values: Values, taken: &Taken) -> Result<Given<'r>, Error> {
+    pub(super) fn split<'r>(&self, model: &'r ModelDef, values: Values) -> Result<Given<'r>, Error> {
         self.check_usable()?;
         model.check_has_records()?;
         self.actor.check(model, Operation::Write)?;
-        let mut given = Given { columns: Vec::with_capacity(values.0.len() + 2), lists: Vec::new(), names: Vec::new() };
+        let mut given = Given {
+            columns: Vec::with_capacity(values.0.len()),
+            lists: Vec::new(),
+            names: Vec::with_capacity(values.0.len()),
+            stamps: Vec::new(),
+        };
         for (name, value) in values.0 {
             let field = model.field(&name)?;
             if field.kind == Kind::Id || !(field.is_column() || field.is_written_list()) {
@@ -160,7 +119,7 @@ impl Env {
             }
             given.names.push(name.into_owned());
         }
-        if given.names.is_empty() && taken.fields().next().is_none() {
+        if given.names.is_empty() {
             return Err(Error::Validation {
                 model: model.name.to_string(),
                 field: "(none)".to_owned(),
@@ -168,8 +127,8 @@ impl Env {
             });
         }
         if model.log_access {
-            given.columns.push((model.field("write_date")?, Value::DateTime(self.now)));
-            given.columns.push((model.field("write_uid")?, self.actor.uid.map_or(Value::Null, Value::from)));
+            given.stamps.push((model.field("write_date")?, Value::DateTime(self.now)));
+            given.stamps.push((model.field("write_uid")?, self.actor.uid.map_or(Value::Null, Value::from)));
         }
         Ok(given)
     }

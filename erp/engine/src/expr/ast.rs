@@ -122,7 +122,7 @@ impl Node {
             Value::DateTime(v) => Node::Text(super::time::wire(*v)),
             Value::Id(v) => Node::Int(v.0),
             Value::Ids(v) => Node::List(v.iter().map(|id| Node::Int(id.0)).collect()),
-            Value::Json(_) | Value::Bytes(_) | Value::Commands(_) => return None,
+            _ => return None,
         })
     }
 

@@ -102,10 +102,12 @@ pub(super) fn utc(time: Timestamp) -> DateTime {
     TimeZone::UTC.to_datetime(time)
 }
 
-/// `2026-11-21 08:30:00`, as external programs write times.
+/// `2026-11-21 08:30:00`, as external programs write times; with a fraction only where there is one.
 pub(super) fn wire(time: Timestamp) -> String {
     let t = utc(time);
-    format!("{:04}-{:02}-{:02} {:02}:{:02}:{:02}", t.year(), t.month(), t.day(), t.hour(), t.minute(), t.second())
+    let (date, micros) = (t.date(), t.subsec_nanosecond() / 1_000);
+    let whole = format!("{date} {:02}:{:02}:{:02}", t.hour(), t.minute(), t.second());
+    if micros == 0 { whole } else { format!("{whole}.{micros:06}") }
 }
 
 /// A date or a time written as text, as external programs do; nothing for other texts.

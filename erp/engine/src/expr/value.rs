@@ -126,7 +126,7 @@ impl Val {
                     serde_json::Value::Number(number) => number.as_f64() != Some(0.0),
                     serde_json::Value::Bool(true) => true,
                 },
-                Value::Date(_) | Value::DateTime(_) | Value::Id(_) => true,
+                _ => true,
             },
             Val::List(items) => !items.is_empty(),
             Val::Dict(items) => !items.is_empty(),

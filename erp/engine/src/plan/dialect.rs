@@ -63,29 +63,26 @@ impl Reading {
 }
 
 impl Dialect {
-    /// A value that `resolve::coerce` has made fit for the field, as a parameter. Empty ones keep the column's type:
-    /// PostgreSQL takes no untyped parameter, and one statement should serve both.
+    /// A value that `resolve::coerce` has made fit for the field, as a parameter.
     pub(crate) fn bind(self, kind: &Kind, value: Value) -> Expr {
-        let parameter = Expr::val(self.parameter(kind, value));
-        match self.cast(kind) {
-            Some(name) => parameter.cast_as(name),
-            None => parameter,
-        }
+        self.typed(kind, Expr::val(self.parameter(kind, value)))
     }
 
-    /// The type that a parameter must be made to: PostgreSQL's for what goes to it as text.
-    pub(crate) fn cast(self, kind: &Kind) -> Option<&'static str> {
+    /// What a parameter, or a column made of parameters, must be cast to before it is the field's.
+    pub(crate) fn typed(self, kind: &Kind, expr: Expr) -> Expr {
         match (self, kind) {
-            (Dialect::Sqlite, _) => None,
-            (Dialect::Postgres, Kind::Date) => Some("date"),
-            (Dialect::Postgres, Kind::DateTime) => Some("timestamptz"),
-            (Dialect::Postgres, Kind::Json) => Some("json"),
-            (Dialect::Postgres, _) => None,
+            (Dialect::Sqlite, _) => expr,
+            (_, Kind::Date) => expr.cast_as("date"),
+            (_, Kind::DateTime) => expr.cast_as("timestamptz"),
+            (_, Kind::Json) => expr.cast_as("json"),
+            _ => expr,
         }
     }
 
-    /// The parameter alone; whoever uses it must see to [`cast`](Self::cast).
+    /// The bare parameter. Empty ones keep the column's type: PostgreSQL takes no untyped parameter, and one statement
+    /// should serve both.
     pub(crate) fn parameter(self, kind: &Kind, value: Value) -> Sql {
+        let sqlite = self == Dialect::Sqlite;
         match kind {
             Kind::Id | Kind::Integer | Kind::Many2One { .. } | Kind::One2Many { .. } | Kind::Many2Many { .. } => {
                 match value {
@@ -104,14 +101,14 @@ impl Dialect {
                 Value::Float(float) => Some(float),
                 _ => None,
             }),
-            Kind::Decimal { .. } | Kind::Monetary { .. } => match (self, value) {
-                (Dialect::Sqlite, Value::Decimal(decimal)) => {
+            Kind::Decimal { .. } | Kind::Monetary { .. } => match value {
+                Value::Decimal(decimal) if sqlite => {
                     let (_, scale) = kind.digits().unwrap_or_default();
                     Sql::BigInt(Some(scaled(decimal, scale)))
                 }
-                (Dialect::Sqlite, _) => Sql::BigInt(None),
-                (Dialect::Postgres, Value::Decimal(decimal)) => Sql::Decimal(Some(decimal)),
-                (Dialect::Postgres, _) => Sql::Decimal(None),
+                Value::Decimal(decimal) => Sql::Decimal(Some(decimal)),
+                _ if sqlite => Sql::BigInt(None),
+                _ => Sql::Decimal(None),
             },
             Kind::Boolean => Sql::Bool(match value {
                 Value::Bool(bool) => Some(bool),

@@ -3,28 +3,35 @@
 //! Identifiers come from the registry alone (`[a-z][a-z0-9_]*`, quoted besides), everything else is a parameter. Rights
 //! and record rules are part of the statement, so a caller cannot forget them.
 
-mod compute;
+mod compare;
 mod condition;
 mod dialect;
+mod follow;
+mod leaf;
 mod links;
 mod pattern;
+mod scope;
 mod select;
 mod write;
 
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
-pub(crate) use condition::positive;
+use jiff::Timestamp;
+
 pub(crate) use dialect::{Dialect, Reading};
 pub(crate) use links::Link;
 pub(crate) use pattern::Pattern;
 pub(crate) use select::{List, Select, Wanted};
-pub(crate) use write::Insert;
+pub(crate) use write::{Insert, UpdateEach};
 
 use crate::{
+    context::Context,
+    domain::Domain,
     error::{Error, Operation},
+    expr::Val,
     resolve::{FieldDef, ModelDef, Registry},
     value::Uid,
 };
@@ -44,6 +51,9 @@ pub(crate) struct Actor {
     pub(crate) who: Arc<str>,
     /// Nothing for the superuser, whom no right limits.
     pub(crate) roles: Option<Arc<[String]>>,
+    /// What the names of record rules are for him: `company_id`, `company_ids`, and the paths that some rule uses, such as
+    /// `user.partner_id.id`. A rule with any other name is refused when it is planned.
+    pub(crate) names: Arc<HashMap<String, Val>>,
 }
 
 impl Actor {
@@ -103,11 +113,34 @@ pub(crate) struct Planner<'r> {
     aliases: usize,
     /// Inside a record rule: what the rule looks at is not limited by rules again.
     unlimited: bool,
+    /// Whether lists of records leave out the archived ones.
+    active_test: bool,
+    /// Language, time zone and what else was sent along.
+    context: Option<&'r Context>,
+    now: Timestamp,
 }
 
 impl<'r> Planner<'r> {
     pub(crate) fn new(registry: &'r Registry, actor: &'r Actor, dialect: Dialect) -> Planner<'r> {
-        Planner { registry, actor, dialect, aliases: 0, unlimited: actor.roles.is_none() }
+        Planner {
+            registry,
+            actor,
+            dialect,
+            aliases: 0,
+            unlimited: actor.roles.is_none(),
+            active_test: false,
+            context: None,
+            now: Timestamp::now(),
+        }
+    }
+
+    /// In this context, at the time of the transaction: its zone decides what today is, and whether lists of records leave
+    /// out the archived ones. Without it nothing is left out. For the records of a search itself see [`active_only`].
+    pub(crate) fn in_context(mut self, context: &'r Context, now: Timestamp) -> Planner<'r> {
+        self.active_test = context.active_test;
+        self.context = Some(context);
+        self.now = now;
+        self
     }
 
     fn alias(&mut self) -> sea_query::DynIden {
@@ -122,5 +155,16 @@ impl<'r> Planner<'r> {
 
     fn check_field(&self, model: &ModelDef, field: &FieldDef, operation: Operation) -> Result<(), Error> {
         if self.unlimited { Ok(()) } else { self.actor.check_field(model, field, operation) }
+    }
+}
+
+/// The domain without archived records, unless it asks for them itself or the context says so: for searches, counts and
+/// groups on somebody's behalf, not for reading records by id.
+pub(crate) fn active_only(model: &ModelDef, domain: &Domain, context: &Context) -> Domain {
+    match model.active_field() {
+        Some(active) if context.active_test && !domain.names(&active.name) => {
+            domain.clone().and(Domain::leaf(active.name.clone(), crate::domain::Op::Eq, true))
+        }
+        _ => domain.clone(),
     }
 }

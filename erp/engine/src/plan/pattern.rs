@@ -1,7 +1,8 @@
 //! Patterns of `like`: `%` any run, `_` any one character, `\` takes the next as it is.
 //!
 //! Parsed once and written anew for each database: SQLite's LIKE knows no case, so there `like` is a GLOB; PostgreSQL
-//! refuses a pattern that ends with `\`.
+//! refuses a pattern that ends with `\`. Without regard to letter case, SQLite's LIKE folds the letters of ASCII only;
+//! a pattern with others becomes a GLOB in which every letter is a set of its forms (`[éÉ]`).
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Pattern(Vec<Piece>);
@@ -68,6 +69,19 @@ impl Pattern {
         })
     }
 
+    /// For SQLite's GLOB, any letter in each of its cases; nothing where LIKE does the same.
+    pub(crate) fn as_folding_glob(&self) -> Option<String> {
+        let folds = |piece: &Piece| matches!(piece, Piece::Char(c) if !c.is_ascii() && other_case(*c).is_some());
+        if !self.0.iter().any(folds) {
+            return None;
+        }
+        Some(self.write("*", "?", |c, out| match (c, other_case(c)) {
+            (c, Some(other)) => out.extend(['[', c, other, ']']),
+            ('*' | '?' | '[', _) => out.extend(['[', c, ']']),
+            (c, None) => out.push(c),
+        }))
+    }
+
     fn write(&self, run: &str, one: &str, char: impl Fn(char, &mut String)) -> String {
         let mut out = String::new();
         for piece in &self.0 {
@@ -80,10 +94,10 @@ impl Pattern {
         out
     }
 
-    /// In memory. `fold` ignores the case of ASCII letters.
+    /// In memory. `fold` ignores the case of letters.
     pub(crate) fn matches(&self, text: &str, fold: bool) -> bool {
         let text: Vec<char> = text.chars().collect();
-        let same = |a: char, b: char| if fold { a.eq_ignore_ascii_case(&b) } else { a == b };
+        let same = |a: char, b: char| a == b || (fold && other_case(a) == Some(b));
         // Greedy with one step back to the last run: quadratic at worst.
         let (mut at, mut piece, mut back) = (0, 0, None);
         loop {
@@ -112,5 +126,32 @@ impl Pattern {
                 _ => return false,
             }
         }
+    }
+}
+
+/// The letter in its other case, where there is exactly one and the way back leads here: `ß` and `İ` stay as they are.
+fn other_case(c: char) -> Option<char> {
+    fn single(mut chars: impl Iterator<Item = char>) -> Option<char> {
+        chars.next().filter(|_| chars.next().is_none())
+    }
+    let (lower, upper) = (single(c.to_lowercase())?, single(c.to_uppercase())?);
+    let other = if lower == c { upper } else { lower };
+    let back = if lower == c { single(other.to_lowercase())? } else { single(other.to_uppercase())? };
+    (other != c && back == c).then_some(other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters_of_every_script_have_two_cases_where_they_have_two() {
+        let case = |c| other_case(c);
+        assert_eq!([case('é'), case('É'), case('ж'), case('Σ')], [Some('É'), Some('é'), Some('Ж'), Some('σ')]);
+        assert_eq!([case('ß'), case('ς'), case('İ'), case('1'), case('中')], [None; 5]);
+        assert_eq!(Pattern::parse("Čé[%a", false).unwrap().as_folding_glob().unwrap(), "*[Čč][éÉ][[]*[aA]*");
+        assert_eq!(Pattern::parse("abc", false).unwrap().as_folding_glob(), None);
+        assert!(Pattern::parse("ÉMILE_", false).unwrap().matches("chez émile!", true));
+        assert!(!Pattern::parse("ÉMILE", false).unwrap().matches("chez émile!", false));
     }
 }

@@ -138,7 +138,7 @@ impl Planner<'_> {
 
     fn through(&mut self, alias: &DynIden, steps: &[Step<'_>], field: &FieldDef) -> Result<Expr, Error> {
         let [step, rest @ ..] = steps else { return Ok(column(alias, field)) };
-        let (mut select, next) = self.related(alias, step)?;
+        let (mut select, next) = self.related(alias, step, true)?;
         select.expr(self.through(&next, rest, field)?);
         Ok(Expr::SubQuery(None, Box::new(sea_query::SubQueryStatement::SelectStatement(select))))
     }

@@ -45,7 +45,7 @@ fn registry() -> Registry {
 }
 
 fn clerk() -> Actor {
-    Actor { uid: Some(Uid(7)), who: "ben".into(), roles: Some(["clerk".to_owned()].into()) }
+    Actor { uid: Some(Uid(7)), who: "ben".into(), roles: Some(["clerk".to_owned()].into()), names: Default::default() }
 }
 
 fn both(plan: impl Fn(&mut Planner<'_>) -> Result<Statement, Error>) -> String {

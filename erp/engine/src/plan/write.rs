@@ -1,6 +1,6 @@
 //! Writing: insert, update, delete. Values come checked and coerced.
 
-use sea_query::{Alias, DynIden, Expr, IntoTableRef, OnConflict, Query, TableRef};
+use sea_query::{Alias, DynIden, Expr, ExprTrait, IntoTableRef, OnConflict, Query, TableRef, ValueTuple};
 
 use super::{Planner, Statement, condition::table};
 use crate::{
@@ -19,6 +19,16 @@ pub(crate) struct Insert<'a> {
     pub(crate) ids: Option<&'a [Id]>,
     /// Leave out rows that a unique index refuses.
     pub(crate) if_new: bool,
+}
+
+/// One UPDATE with values of its own for each record.
+pub(crate) struct UpdateEach<'a> {
+    pub(crate) model: &'a ModelDef,
+    pub(crate) columns: &'a [&'a FieldDef],
+    /// One value per column for each id.
+    pub(crate) rows: Vec<(Id, Vec<Value>)>,
+    /// The same in every row.
+    pub(crate) stamps: Vec<(&'a FieldDef, Value)>,
 }
 
 impl Planner<'_> {
@@ -75,6 +85,32 @@ impl Planner<'_> {
         }
         // Both tables of the statement have an id column only inside subqueries, so the bare name is this row's.
         query.returning_col(Alias::new("id"));
+        Ok(self.built(&query))
+    }
+
+    /// Both databases call the columns of a list of values `column1`, `column2`, ...
+    pub(crate) fn update_each(&mut self, update: UpdateEach<'_>) -> Result<Statement, Error> {
+        let alias = self.alias();
+        let given = self.alias();
+        let mut query = Query::update();
+        query.table(aliased(update.model, &alias));
+        let column = |at: usize| Expr::col((given.clone(), Alias::new(format!("column{at}"))));
+        for (at, field) in update.columns.iter().enumerate() {
+            query.value(Alias::new(field.name.as_str()), self.dialect.typed(&field.kind, column(at + 2)));
+        }
+        for (field, value) in update.stamps {
+            query.value(Alias::new(field.name.as_str()), self.dialect.bind(&field.kind, value));
+        }
+        let rows = update.rows.into_iter().map(|(id, values)| {
+            let values =
+                update.columns.iter().zip(values).map(|(field, value)| self.dialect.parameter(&field.kind, value));
+            ValueTuple::Many(std::iter::once(sea_query::Value::BigInt(Some(id.0))).chain(values).collect())
+        });
+        query.from(TableRef::ValuesList(rows.collect(), given.clone()));
+        query.and_where(Expr::col((alias.clone(), Alias::new("id"))).eq(column(1)));
+        if let Some(condition) = self.limited(update.model, &alias, &Domain::True, Operation::Write)?.into_where() {
+            query.and_where(condition);
+        }
         Ok(self.built(&query))
     }
 

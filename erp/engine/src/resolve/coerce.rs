@@ -1,6 +1,10 @@
 //! A value made fit for a field, or the reason why it cannot be.
 
-use jiff::{Timestamp, civil::Date};
+use jiff::{
+    Timestamp,
+    civil::{Date, DateTime},
+    tz::TimeZone,
+};
 use rust_decimal::{Decimal, RoundingStrategy};
 
 use super::registry::{FieldDef, Kind, shorten};
@@ -116,13 +120,23 @@ pub(crate) fn to_kind(kind: &Kind, value: Value) -> Result<Value, String> {
         (Kind::Boolean, other) => wrong(&other, "true or false"),
 
         (Kind::Date, Value::Date(date)) => Ok(Value::Date(date)),
-        (Kind::Date, Value::Text(text)) => text
-            .parse::<Date>()
-            .map_err(|_| format!("{:?} is not a date such as 2026-11-21", shorten(&text)))
-            .and_then(in_range),
+        // Their day, in UTC.
+        (Kind::Date, Value::DateTime(time)) => in_range(time.to_zoned(TimeZone::UTC).date()),
+        (Kind::Date, Value::Text(text)) => {
+            let text = text.trim();
+            let day = text.parse::<Date>().or_else(|error| match text.parse::<DateTime>() {
+                Ok(time) if text.len() > 10 => Ok(time.date()),
+                _ => Err(error),
+            });
+            day.map_err(|_| format!("{:?} is not a date such as 2026-11-21", shorten(text))).and_then(in_range)
+        }
         (Kind::Date, other) => wrong(&other, "a date"),
 
         (Kind::DateTime, Value::DateTime(time)) => to_microseconds(time).map(Value::DateTime),
+        (Kind::DateTime, Value::Date(date)) => parse_time(&date.to_string())
+            .ok_or_else(|| format!("{date} is too far away"))
+            .and_then(to_microseconds)
+            .map(Value::DateTime),
         (Kind::DateTime, Value::Text(text)) => parse_time(&text)
             .ok_or_else(|| format!("{:?} is not a time such as 2026-11-21 08:30:00 (UTC)", shorten(&text)))
             .and_then(to_microseconds)
@@ -145,15 +159,15 @@ pub(crate) fn to_kind(kind: &Kind, value: Value) -> Result<Value, String> {
 pub(crate) fn parse_time(text: &str) -> Option<Timestamp> {
     let text = text.trim();
     text.parse().ok().or_else(|| {
-        let civil = text.parse::<jiff::civil::DateTime>().or_else(|_| text.parse::<Date>().map(Into::into)).ok()?;
-        civil.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
+        let civil = text.parse::<DateTime>().or_else(|_| text.parse::<Date>().map(Into::into)).ok()?;
+        civil.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
     })
 }
 
 /// Both databases keep microseconds; years of four digits keep the text form sorted.
 fn to_microseconds(time: Timestamp) -> Result<Timestamp, String> {
     let cut = Timestamp::from_microsecond(time.as_microsecond()).map_err(|error| error.to_string())?;
-    let year = cut.to_zoned(jiff::tz::TimeZone::UTC).year();
+    let year = cut.to_zoned(TimeZone::UTC).year();
     if (1..=9999).contains(&year) { Ok(cut) } else { Err(format!("the year {year} is not between 1 and 9999")) }
 }
 

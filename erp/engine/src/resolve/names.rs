@@ -56,6 +56,7 @@ pub(super) fn check(drafts: &mut Drafts, errors: &mut ResolveErrors) {
     for draft in drafts.values_mut() {
         rec_name(draft, errors);
         unique(draft, errors);
+        follows(draft, errors);
     }
     let orders: Vec<(String, Vec<OrderTerm>)> =
         drafts.iter().map(|(name, draft)| (name.clone(), order(drafts, draft, errors))).collect();
@@ -75,6 +76,13 @@ fn rec_name(draft: &mut Draft, errors: &mut ResolveErrors) {
             let name = name.clone();
             errors.model(&draft.app, &draft.name, format_args!("rec_name: it has no stored field {name}"));
         }
+    }
+}
+
+fn follows(draft: &Draft, errors: &mut ResolveErrors) {
+    let Some((model, id)) = &draft.declared.follows else { return };
+    for field in [model, id].into_iter().filter(|field| !draft.has_stored(field)) {
+        errors.model(&draft.app, &draft.name, format_args!("follows: it has no stored field {field}"));
     }
 }
 

@@ -5,8 +5,9 @@ use super::{
     registry::{FieldDef, Kind, ModelDef, OrderTerm, Registry, shorten},
 };
 use crate::{
-    domain::{Domain, Leaf, Op, Operand},
+    domain::{Domain, Op, Operand},
     error::Error,
+    value::Value,
 };
 
 /// Relations in one path.
@@ -47,16 +48,30 @@ pub(crate) struct Step<'r> {
     pub(crate) comodel: &'r ModelDef,
 }
 
+/// A related field that is no column is followed to where its value is kept.
 pub(crate) fn follow<'r>(registry: &'r Registry, model: &'r ModelDef, path: &str) -> Result<Path<'r>, Error> {
     let mut at = model;
     let mut steps = Vec::new();
-    let mut names = path.split('.').peekable();
+    // The next name is the last.
+    let mut names: Vec<&str> = path.rsplit('.').collect();
+    let mut followed = 0;
     loop {
-        let Some(name) = names.next() else {
+        let Some(name) = names.pop() else {
             return Err(Error::NoSuchField { model: model.name.to_string(), field: shorten(path) });
         };
         let field = at.field(name)?;
-        if names.peek().is_none() {
+        if let (Some(related), false) = (&field.related, field.is_column()) {
+            followed += 1;
+            if followed > MAX_STEPS {
+                return Err(Error::Domain {
+                    model: model.name.to_string(),
+                    problem: format!("{}: the related field {name} leads back to itself", shorten(path)),
+                });
+            }
+            names.extend(related.rsplit('.'));
+            continue;
+        }
+        if names.is_empty() {
             return Ok(Path { steps, model: at, field });
         }
         let comodel = field.kind.comodel().ok_or_else(|| Error::Domain {
@@ -75,7 +90,8 @@ pub(crate) fn follow<'r>(registry: &'r Registry, model: &'r ModelDef, path: &str
     }
 }
 
-/// Whether every path, operator and value of a domain fits the model.
+/// Whether every path, operator and value of a domain fits the model. Values of expressions are judged when they are
+/// known.
 pub(crate) fn check_domain(registry: &Registry, model: &ModelDef, domain: &Domain) -> Result<(), Error> {
     let problem = |problem: String| Error::Domain { model: model.name.to_string(), problem };
     domain.check_size().map_err(|error| problem(error.to_string()))?;
@@ -90,47 +106,74 @@ fn check_terms(registry: &Registry, model: &ModelDef, domain: &Domain) -> Result
         Domain::Malformed(problem) => Err(Error::Domain { model: model.name.to_string(), problem: problem.clone() }),
         Domain::Leaf(leaf) => {
             let path = follow(registry, model, &leaf.path)?;
-            check_leaf(&path, leaf).map_err(|problem| Error::Domain {
+            let problem = |problem: String| Error::Domain {
                 model: model.name.to_string(),
                 problem: format!("[{}, {}]: {problem}", shorten(&leaf.path), leaf.op.name()),
-            })
+            };
+            if let (Op::Any | Op::NotAny, Operand::Domain(inner)) = (leaf.op, &leaf.operand) {
+                let comodel =
+                    path.field.kind.comodel().ok_or_else(|| problem("this field is no relation".to_owned()))?;
+                return check_terms(registry, registry.model(comodel)?, inner);
+            }
+            check_leaf(path.field, leaf.op, &leaf.operand).map_err(problem)
         }
     }
 }
 
-fn check_leaf(path: &Path<'_>, leaf: &Leaf) -> Result<(), String> {
-    let kind = &path.field.kind;
-    let many = matches!(leaf.operand, Operand::Many(_));
-    let pattern = is_pattern(leaf.op);
-    match (leaf.op, kind) {
-        (Op::In | Op::NotIn, _) if !many => return Err("takes a list".to_owned()),
-        (op, _) if many && !matches!(op, Op::In | Op::NotIn) => return Err("takes one value, not a list".to_owned()),
-        (
-            Op::Lt | Op::Le | Op::Gt | Op::Ge,
-            Kind::Boolean | Kind::Many2One { .. } | Kind::One2Many { .. } | Kind::Many2Many { .. },
-        ) => {
+/// Whether the operator and the operand fit the field. Also asked once an expression has its value.
+pub(crate) fn check_leaf(field: &FieldDef, op: Op, operand: &Operand) -> Result<(), String> {
+    let kind = &field.kind;
+    let relation = kind.comodel().is_some();
+    let values = match operand {
+        Operand::One(value) => std::slice::from_ref(value),
+        Operand::Many(values) => values,
+        Operand::User | Operand::Expr(_) => &[],
+        Operand::Domain(_) => return Err("takes a value, not a domain".to_owned()),
+    };
+    let many = matches!(operand, Operand::Many(_));
+    match (op.positive().0, kind) {
+        (Op::Any, _) => return Err("takes a domain".to_owned()),
+        (Op::In, _) if matches!(operand, Operand::One(_) | Operand::User) => return Err("takes a list".to_owned()),
+        (Op::In | Op::ChildOf | Op::ParentOf, _) => {}
+        (_, _) if many => return Err("takes one value, not a list".to_owned()),
+        (Op::Lt | Op::Le | Op::Gt | Op::Ge, kind) if *kind == Kind::Boolean || relation => {
             return Err("this field has no order".to_owned());
         }
-        (_, Kind::Json | Kind::Binary { .. } | Kind::Image { .. }) => {
-            let empty = matches!(&leaf.operand, Operand::One(value) if value.is_null() || *value == false.into());
-            if !(matches!(leaf.op, Op::Eq | Op::Ne) && empty) {
-                return Err("of this field it can only be asked whether it is empty".to_owned());
-            }
-            return Ok(());
-        }
-        (_, kind) if pattern && !kind.is_text() => return Err("this field is no text".to_owned()),
         _ => {}
     }
-    match &leaf.operand {
-        Operand::User if !matches!(kind, Kind::Id | Kind::Many2One { .. } | Kind::Integer) => {
-            Err("the user's id does not fit this field".to_owned())
+    match op.positive().0 {
+        Op::ChildOf | Op::ParentOf if *kind != Kind::Id && !relation => {
+            return Err("this field is no relation".to_owned());
         }
-        Operand::User => Ok(()),
-        Operand::One(value) => coerce::to_kind(kind, value.clone()).map(drop),
-        Operand::Many(values) => values.iter().try_for_each(|value| coerce::to_kind(kind, value.clone()).map(drop)),
+        Op::Eq if *kind == Kind::Json || kind.is_binary() => {
+            return match values {
+                [Value::Null | Value::Bool(false)] | [] => Ok(()),
+                _ => Err("of this field it can only be asked whether it is empty".to_owned()),
+            };
+        }
+        _ if *kind == Kind::Json || kind.is_binary() => {
+            return Err("of this field it can only be asked whether it is empty".to_owned());
+        }
+        _ if op.is_pattern() && !kind.is_text() && !relation && field.name != DISPLAY_NAME => {
+            return Err("this field is no text".to_owned());
+        }
+        _ => {}
     }
+    if let (Operand::User, false) = (operand, matches!(kind, Kind::Id | Kind::Integer) || relation) {
+        return Err("the user's id does not fit this field".to_owned());
+    }
+    let by_name = relation || matches!(op, Op::ChildOf | Op::ParentOf);
+    values.iter().try_for_each(|value| match value {
+        Value::Text(text) if by_name => match text.contains('\0') {
+            true => Err("it contains a NUL character; remove it".to_owned()),
+            false => Ok(()),
+        },
+        value if op.is_pattern() && relation && !value.is_null() && *value != Value::Bool(false) => {
+            Err("takes a text".to_owned())
+        }
+        value => coerce::to_kind(kind, value.clone()).map(drop),
+    })
 }
 
-pub(crate) fn is_pattern(op: Op) -> bool {
-    matches!(op, Op::Like | Op::NotLike | Op::ILike | Op::NotILike | Op::EqLike | Op::EqILike)
-}
+/// Every model's own name for a record, when it is computed from others.
+pub(crate) const DISPLAY_NAME: &str = "display_name";

@@ -5,7 +5,6 @@ use std::{
     sync::Arc,
 };
 
-use super::{behaviour::Behaviour, computed::Computeds};
 use crate::{
     declare::{Check, Compute, Default, OnDelete},
     domain::Domain,
@@ -24,7 +23,6 @@ pub struct Registry {
     pub(crate) methods: crate::call::Methods,
     /// Link tables of many2many fields by name.
     pub(crate) links: BTreeMap<String, LinkTable>,
-    pub(crate) computeds: Computeds,
 }
 
 /// Where a many2many relation is kept; two fields that name it are its two sides.
@@ -67,7 +65,6 @@ pub struct ModelDef {
     pub follows: Option<(String, String)>,
     /// Many2one fields, of any model, that point here.
     pub(crate) referenced_by: Vec<Reference>,
-    pub(crate) behaviour: Behaviour,
 }
 
 #[derive(Clone, Debug)]
@@ -210,10 +207,9 @@ impl FieldDef {
         self.compute.is_some() || self.related.is_some()
     }
 
-    /// Whether the column may be empty. Booleans never are: empty is false. A computed one is until it is computed.
+    /// Whether the column may be empty. Booleans never are: empty is false.
     pub(crate) fn nullable(&self) -> bool {
-        let full = self.required && !self.is_computed();
-        !full && !matches!(self.kind, Kind::Id | Kind::Boolean)
+        !self.required && !matches!(self.kind, Kind::Id | Kind::Boolean)
     }
 }
 

@@ -53,6 +53,6 @@ on_both! {
         let (a, b) = tokio::join!(erp_engine::Engine::open(first, &apps), erp_engine::Engine::open(second, &apps));
         let mut env = a.unwrap().begin(ADMIN).await.unwrap();
         b.unwrap().begin(ADMIN).await.unwrap();
-        assert_eq!(env.count("user", &domain!()).await.unwrap(), 3);
+        assert_eq!(env.count("user", &domain!(["active", "in", [true, false]])).await.unwrap(), 3);
     }
 }

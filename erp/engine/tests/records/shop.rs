@@ -58,7 +58,16 @@ pub(super) fn app() -> App {
                 .field(Field::datetime("received_at").default_now())
                 .unique(&["shelf", "epoch", "seq"], ""),
         )
+        .model(
+            Model::new("remark", "Remark")
+                .rec_name("text")
+                .follows("about", "about_id")
+                .field(Field::char("about"))
+                .field(Field::integer("about_id"))
+                .field(Field::char("text").required()),
+        )
         .access("admin", "*", "crud")
+        .access("clerk", "remark", "crud")
         .access("clerk", "shelf", "r")
         .access("clerk", "item", "cru")
         .access("clerk", "label", "crud")

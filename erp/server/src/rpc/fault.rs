@@ -28,6 +28,8 @@ pub(crate) enum Class {
     TypeError,
     /// A path that does not exist.
     NotFound,
+    /// A database that this server does not serve.
+    NoDatabase,
     SessionExpired,
     /// Too many attempts: HTTP's 429.
     TooMany,
@@ -36,8 +38,8 @@ pub(crate) enum Class {
 }
 
 use Class::{
-    AccessDenied, AccessError, AttributeError, Internal, KeyError, MissingError, NoModel, NotFound, SessionExpired,
-    TooMany, TypeError, UserError, ValidationError, ValueError,
+    AccessDenied, AccessError, AttributeError, Internal, KeyError, MissingError, NoDatabase, NoModel, NotFound,
+    SessionExpired, TooMany, TypeError, UserError, ValidationError, ValueError,
 };
 
 #[derive(Debug, Clone, PartialEq)]
@@ -73,6 +75,7 @@ impl Fault {
             KeyError => "builtins.KeyError",
             TypeError => "builtins.TypeError",
             NotFound => "werkzeug.exceptions.NotFound",
+            NoDatabase => "psycopg2.OperationalError",
             SessionExpired => "odoo.http.SessionExpiredException",
             Internal => "builtins.RuntimeError",
         }
@@ -95,7 +98,7 @@ impl Fault {
             AccessDenied | TooMany => (3, self.message.clone()),
             AccessError => (4, self.message.clone()),
             UserError | ValidationError | MissingError | NoModel => (2, self.message.clone()),
-            AttributeError | ValueError | KeyError | TypeError | NotFound | SessionExpired | Internal => {
+            AttributeError | ValueError | KeyError | TypeError | NotFound | NoDatabase | SessionExpired | Internal => {
                 (1, self.debug())
             }
         };
@@ -110,7 +113,7 @@ impl Fault {
             AccessError => warning("AccessError"),
             MissingError => warning("MissingError"),
             UserError | ValidationError | NoModel => warning("UserError"),
-            AttributeError | ValueError | KeyError | TypeError | NotFound | SessionExpired | Internal => {
+            AttributeError | ValueError | KeyError | TypeError | NotFound | NoDatabase | SessionExpired | Internal => {
                 (FaultCode::Text(self.message.clone()), self.debug())
             }
         }
@@ -142,7 +145,7 @@ impl Fault {
         match self.class {
             AccessDenied | SessionExpired => 401,
             AccessError => 403,
-            NoModel | AttributeError | MissingError | NotFound => 404,
+            NoModel | AttributeError | MissingError | NotFound | NoDatabase => 404,
             UserError | ValidationError | TypeError => 422,
             TooMany => 429,
             ValueError | KeyError | Internal => 500,

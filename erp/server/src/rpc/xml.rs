@@ -11,7 +11,7 @@
 //! | `nil` | null |
 //! | `array`, `struct` | array, object |
 
-use std::{borrow::Cow, fmt::Write};
+use std::borrow::Cow;
 
 use data_encoding::{BASE64, Specification};
 use quick_xml::{Reader, events::Event};
@@ -314,7 +314,7 @@ pub(crate) fn fault(code: &FaultCode, text: &str) -> String {
         "<?xml version='1.0'?>\n<methodResponse>\n<fault>\n<value><struct>\n<member>\n<name>faultCode</name>\n",
     );
     match code {
-        FaultCode::Number(number) => drop(write!(out, "<value><int>{number}</int></value>\n")),
+        FaultCode::Number(number) => out.push_str(&format!("<value><int>{number}</int></value>\n")),
         FaultCode::Text(text) => write_string(&mut out, text),
     }
     out.push_str("</member>\n<member>\n<name>faultString</name>\n");
@@ -331,10 +331,10 @@ fn write_value(out: &mut String, value: &Value) -> Result<(), XmlError> {
         Value::Number(number) => match number.as_i64() {
             // `int` is 32 bits wide by the specification; `i8` is what libraries have for more.
             Some(int) if (-LARGEST_INT - 1..=LARGEST_INT).contains(&int) => {
-                drop(write!(out, "<value><int>{int}</int></value>\n"));
+                out.push_str(&format!("<value><int>{int}</int></value>\n"));
             }
-            Some(int) => drop(write!(out, "<value><i8>{int}</i8></value>\n")),
-            None => drop(write!(out, "<value><double>{number}</double></value>\n")),
+            Some(int) => out.push_str(&format!("<value><i8>{int}</i8></value>\n")),
+            None => out.push_str(&format!("<value><double>{number}</double></value>\n")),
         },
         Value::String(text) => write_string(out, text),
         Value::Array(items) => {

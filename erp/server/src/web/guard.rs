@@ -53,14 +53,26 @@ async fn check(parts: &mut Parts, state: &AppState, pattern: Option<&str>) -> Re
     let route = pattern.and_then(|p| routes::find(&parts.method, p));
     let capability = route.map(|r| r.capability);
     // Boxes may come by an address that this computer does not know itself by; they have no cookie to lose.
-    if !matches!(capability, Some(Capability::Enrolment | Capability::Public)) {
+    let anywhere = [Capability::Enrolment, Capability::Public, Capability::Credentials, Capability::Bearer];
+    if !capability.is_some_and(|capability| anywhere.contains(&capability)) {
         check_host(parts, state)?;
     }
-    if capability == Some(Capability::Enrolment) {
-        return Ok(());
+    match capability {
+        // No cookie is looked at: what they need is in the request itself.
+        Some(Capability::Enrolment | Capability::Credentials | Capability::Bearer) => return Ok(()),
+        Some(Capability::Rpc) => {
+            check_source(parts, state)?;
+            if let Some(session) = sessions::find_rpc(parts, state).await? {
+                parts.extensions.insert::<Session>(session);
+            }
+            return Ok(());
+        }
+        _ => {}
     }
     let session = sessions::find(parts, state).await?;
-    if !matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS) {
+    // What is public changes nothing, whoever asks.
+    let asks = matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS);
+    if !asks && capability != Some(Capability::Public) {
         check_origin(parts, state, session.as_ref())?;
     }
     let role = session.as_ref().map(|s| s.role);
@@ -87,16 +99,25 @@ fn check_host(parts: &Parts, state: &AppState) -> Result<(), ServiceError> {
     )))
 }
 
-fn check_origin(parts: &Parts, state: &AppState, session: Option<&Session>) -> Result<(), ServiceError> {
-    let refused = |text: &str| Err(ServiceError::Forbidden(text.to_owned()));
+/// Refuses what a page of another site sends. Says whether it came from one of ours; else no browser sent it.
+fn check_source(parts: &Parts, state: &AppState) -> Result<bool, ServiceError> {
+    let refused = || Err(ServiceError::Forbidden("this request comes from a page of another site".to_owned()));
     if let Some(origin) = parts.headers.get(header::ORIGIN) {
         return match origin.to_str() {
-            Ok(origin) if state.config.is_our_origin(origin) => Ok(()),
-            _ => refused("this request comes from a page of another site"),
+            Ok(origin) if state.config.is_our_origin(origin) => Ok(true),
+            _ => refused(),
         };
     }
     if parts.headers.get("sec-fetch-site").is_some_and(|s| s != "same-origin") {
-        return refused("this request comes from a page of another site");
+        return refused();
+    }
+    Ok(false)
+}
+
+fn check_origin(parts: &Parts, state: &AppState, session: Option<&Session>) -> Result<(), ServiceError> {
+    let refused = |text: &str| Err(ServiceError::Forbidden(text.to_owned()));
+    if check_source(parts, state)? {
+        return Ok(());
     }
     match session {
         // Without a session there is nothing to misuse: signing in needs the password.
@@ -126,4 +147,4 @@ pub(super) fn error(word: &str, message: &str) -> link_protocol::local::ErrorBod
 }
 
 /// The caller's address, as the port saw it.
-pub(super) type Peer = ConnectInfo<SocketAddr>;
+pub(crate) type Peer = ConnectInfo<SocketAddr>;

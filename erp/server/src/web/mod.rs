@@ -7,6 +7,7 @@ mod login;
 mod routes;
 mod socket;
 mod till;
+mod watch;
 
 use axum::{
     Router,
@@ -18,6 +19,7 @@ use tower::ServiceBuilder;
 
 use crate::state::AppState;
 
+pub(crate) use guard::Peer;
 pub(crate) use routes::route;
 pub use routes::{Capability, Route};
 

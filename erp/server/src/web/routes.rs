@@ -1,12 +1,12 @@
-//! The table of routes: these and the pages' ([`crate::pages::ROUTES`]). A route that is not in it does not exist.
+//! The table of routes: these, the pages' ([`crate::pages::ROUTES`]) and the external API's (`rpc::ROUTES`). A route that is not in it does not exist.
 
 use axum::{
     http::Method,
     routing::{MethodRouter, get, post},
 };
 
-use super::{enrol, iot, login, socket, till};
-use crate::{pages, state::AppState};
+use super::{enrol, iot, login, socket, till, watch};
+use crate::{pages, rpc, state::AppState};
 
 /// What a request must bring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +15,13 @@ pub enum Capability {
     Public,
     /// A login and password in the request itself.
     Password,
+    /// Login and password, or a key in their place, in the body of each request; no cookie is looked at.
+    Credentials,
+    /// An API key in the `Authorization` header; no cookie is looked at.
+    Bearer,
+    /// A session of an API client, in a JSON body that no page of another site can send. Without one the answer is the
+    /// protocol's own.
+    Rpc,
     /// Proofs of the enrolment protocol; no cookie is looked at.
     Enrolment,
     /// A session.
@@ -59,6 +66,7 @@ const ROUTES: &[Route] = &[
     route(Method::POST, "/web/logout", User, || post(login::sign_out)),
     route(Method::GET, "/web/session", User, || get(login::session)),
     route(Method::GET, "/web/ws", User, || get(socket::open)),
+    route(Method::GET, "/websocket", User, || get(watch::open)),
     route(Method::GET, "/till/config", User, || get(till::config)),
     route(Method::POST, "/till/command", User, || post(till::command)),
     route(Method::GET, "/till/command/{id}", User, || get(till::outcome)),
@@ -68,7 +76,7 @@ const ROUTES: &[Route] = &[
 
 /// The whole table.
 pub(super) fn all() -> impl Iterator<Item = &'static Route> {
-    ROUTES.iter().chain(pages::ROUTES)
+    ROUTES.iter().chain(pages::ROUTES).chain(rpc::ROUTES)
 }
 
 /// The row of a request, by the path pattern that matched.

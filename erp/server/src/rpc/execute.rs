@@ -1,0 +1,52 @@
+//! One call, one transaction.
+
+use std::time::Duration;
+
+use erp_engine::{Engine, Uid};
+use serde_json::{Map, Value};
+
+use super::Fault;
+use crate::vault::random;
+
+/// A call is tried this often when another transaction was in its way.
+const TRIES: u32 = 5;
+const FIRST_WAIT_MS: u64 = 10;
+
+pub(crate) async fn execute(
+    engine: &Engine,
+    uid: Uid,
+    model: &str,
+    method: &str,
+    args: Vec<Value>,
+    kwargs: Map<String, Value>,
+) -> Result<Value, Fault> {
+    let mut tried = 0;
+    loop {
+        let mut env = engine.begin(uid).await?;
+        if env.registry().method(model, method)?.readonly {
+            return Ok(env.call(model, method, args, kwargs).await?);
+        }
+        // Nothing has left the transaction before its commit, so the same call can be made again.
+        let error = match env.call(model, method, args.clone(), kwargs.clone()).await {
+            Ok(answer) => match env.commit().await {
+                Ok(()) => return Ok(answer),
+                Err(error) => error,
+            },
+            Err(error) => {
+                drop(env);
+                error
+            }
+        };
+        tried += 1;
+        if !error.is_retryable() || tried >= TRIES {
+            return Err(error.into());
+        }
+        tokio::time::sleep(wait(tried)).await;
+    }
+}
+
+/// Longer each time, and by chance, so that two that met do not meet again.
+fn wait(tried: u32) -> Duration {
+    let chance = random::<1>().map_or(0, |[byte]| u64::from(byte));
+    Duration::from_millis((FIRST_WAIT_MS << tried) * (128 + chance) / 256)
+}

@@ -1,0 +1,109 @@
+//! What a client is told about the session that it opened.
+
+use axum::{
+    http::header,
+    response::{IntoResponse, Response},
+};
+use erp_engine::{Id, Search, Uid, domain};
+use serde_json::{Map, Value, json};
+
+use super::{Fault, version};
+use crate::{sessions::Role, state::AppState};
+
+const LARGEST_UPLOAD: u64 = 64 * 1024 * 1024;
+
+pub(super) async fn session_info(state: &AppState, uid: Uid) -> Result<Value, Fault> {
+    let version = version(&state.engine).await;
+    let mut env = state.engine.begin(uid).await?;
+    let context = env.call("res.users", "context_get", Vec::new(), Map::new()).await?;
+    let registry = env.registry().clone();
+    let users = registry.model("res.users")?;
+    let mut sudo = env.sudo("what a session begins with");
+    let wanted = ["login", "name", "partner_id", "company_id", "company", "company_ids"];
+    let wanted: Vec<&str> = wanted.into_iter().filter(|name| users.field(name).is_ok()).collect();
+    let found = sudo.read("res.users", &[Id(uid.0)], &wanted).await?;
+    let user = found.into_iter().next().ok_or_else(Fault::access_denied)?;
+    let id = |name: &str| user.get::<Option<Id>>(name).ok().flatten();
+    let company = id("company_id").or_else(|| id("company"));
+    let mut companies: Vec<Id> = user.get("company_ids").unwrap_or_default();
+    companies.extend(company.filter(|company| !companies.contains(company)));
+    let names = sudo.read("res.company", &companies, &["name"]).await?;
+    let allowed: Map<String, Value> = names
+        .iter()
+        .map(|row| (row.id.to_string(), json!({"id": row.id, "name": row.get_str("name"), "sequence": 10})))
+        .collect();
+    let admin = state.sessions.role_of(uid).await.map_err(super::logins::refused)? == Role::Admin;
+    let name = user.get_str("name");
+    Ok(json!({
+        "uid": uid,
+        "is_system": admin,
+        "is_admin": admin,
+        "is_internal_user": true,
+        "user_id": [uid],
+        "user_context": context,
+        "user_settings": {},
+        "user_companies": {
+            "current_company": company,
+            "allowed_companies": allowed,
+            "disallowed_ancestor_companies": {},
+        },
+        "company_id": company,
+        "db": state.config.db.as_str(),
+        "server_version": version.text(),
+        "server_version_info": version.info(),
+        "name": name,
+        "username": user.get_str("login"),
+        "partner_id": id("partner_id"),
+        "partner_display_name": name,
+        "web.base.url": state.config.public_url,
+        "active_ids_limit": 20_000,
+        "max_file_upload_size": LARGEST_UPLOAD,
+        "currencies": currencies(state).await?,
+        "web_tours": [],
+        "show_effect": true,
+        "display_switch_company_menu": companies.len() > 1,
+        "cache_hashes": {},
+        "bundle_params": {},
+        "home_action_id": false,
+        "support_url": "",
+    }))
+}
+
+/// Symbols and digits by id, while an app has currencies.
+async fn currencies(state: &AppState) -> Result<Value, Fault> {
+    let mut env = state.engine.superuser("currencies for a client").await?;
+    let registry = env.registry().clone();
+    let Ok(model) = registry.model("res.currency") else { return Ok(json!({})) };
+    let wanted: Vec<&str> =
+        ["symbol", "position", "decimal_places"].into_iter().filter(|name| model.field(name).is_ok()).collect();
+    let found = env.search_read("res.currency", &domain!(), &wanted, Search::order("id")).await?;
+    let described = |row: &erp_engine::Record| {
+        json!({
+            "symbol": row.get_str("symbol"),
+            "position": row.get_str("position"),
+            "digits": [69, row.get::<i64>("decimal_places").unwrap_or(2)],
+        })
+    };
+    Ok(Value::Object(found.iter().map(|row| (row.id.to_string(), described(row))).collect()))
+}
+
+/// The first company's logo, else a transparent point.
+pub(super) async fn company_logo(state: &AppState) -> Response {
+    let logo = async {
+        let mut env = state.engine.superuser("the company's logo").await.ok()?;
+        let registry = env.registry().clone();
+        let field = ["logo", "image_128"]
+            .into_iter()
+            .find(|name| registry.model("res.company").is_ok_and(|model| model.field(name).is_ok()))?;
+        let found = env.search_read("res.company", &domain!(), &[field], Search::order("id").limit(1)).await.ok()?;
+        found.first()?.get::<Option<Vec<u8>>>(field).ok()?
+    };
+    let bytes = match logo.await {
+        Some(bytes) if bytes.starts_with(b"\x89PNG") => bytes,
+        _ => data_encoding::BASE64.decode(POINT).unwrap_or_default(),
+    };
+    ([(header::CONTENT_TYPE, "image/png")], bytes).into_response()
+}
+
+/// A PNG of one transparent point.
+const POINT: &[u8] = b"iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAAC0lEQVR42mNgAAIAAAUAAen63NgAAAAASUVORK5CYII=";
