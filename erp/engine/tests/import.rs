@@ -6,6 +6,7 @@ mod support;
 mod import {
     mod errors;
     mod examples;
+    mod export;
     mod lists;
     mod office;
     mod references;

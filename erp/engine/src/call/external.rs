@@ -17,7 +17,11 @@ use crate::{
 const MODEL: &str = "ir.model.data";
 
 /// The external ids of records, the oldest first.
-async fn of_records(env: &mut Env, model: &str, ids: &[Id]) -> Result<HashMap<Id, Vec<(String, bool)>>, Error> {
+pub(super) async fn of_records(
+    env: &mut Env,
+    model: &str,
+    ids: &[Id],
+) -> Result<HashMap<Id, Vec<(String, bool)>>, Error> {
     let registry = env.registry().clone();
     let def = registry.model(MODEL)?;
     let module = module_field(&registry)?;

@@ -7,6 +7,7 @@
 
 mod bind;
 mod describe;
+mod export;
 mod external;
 mod fields;
 mod import;

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::LazyLock};
 
 use serde_json::{Value as Json, json};
 
-use super::{external, fields, import, reading, rights, web, writing};
+use super::{export, external, fields, import, reading, rights, web, writing};
 use crate::{
     declare::{Method, MethodFn},
     resolve::ModelDef,
@@ -79,6 +79,9 @@ static TABLE: LazyLock<Vec<Method>> = LazyLock::new(|| {
         model("create", writing::create).param("vals_list").doc("Makes a record of a dict, or records of a list."),
         model("name_create", writing::name_create).param("name").doc("Makes a record of a name: [id, name]."),
         records("write", writing::write).param("vals").doc("The same values to each record."),
+        records("export_data", export::export_data)
+            .param("fields_to_export")
+            .doc("Rows of the records' fields by their paths; lines of lists in rows below, as load takes them again."),
         model("load", import::load).param("fields").param("data").doc(
             "Makes and changes records from rows of texts under names of fields. All or none: with an error ids is false.",
         ),

@@ -18,7 +18,7 @@ use crate::{
     value::{Id, Value},
 };
 
-pub(super) const EXTERNAL: &str = "ir.model.data";
+pub(in crate::call) const EXTERNAL: &str = "ir.model.data";
 
 /// Texts in one query's list.
 const CHUNK: usize = 4_000;
@@ -247,6 +247,6 @@ async fn there(env: &mut Env, model: &str, ids: &[Id]) -> Result<HashSet<Id>, Er
     problem.map_or(Ok(found), Err)
 }
 
-pub(super) fn module_field(registry: &Registry) -> Result<&'static str, Error> {
+pub(in crate::call) fn module_field(registry: &Registry) -> Result<&'static str, Error> {
     Ok(if registry.model(EXTERNAL)?.find("module").is_some() { "module" } else { "app" })
 }

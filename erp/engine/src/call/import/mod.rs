@@ -17,6 +17,7 @@ mod save;
 
 use serde_json::{Value as Json, json};
 
+pub(super) use self::lookup::{EXTERNAL, module_field};
 use self::{message::Messages, rows::Table};
 use crate::{
     context::Context,
