@@ -18,7 +18,7 @@ pub mod resolve;
 mod value;
 pub mod view;
 
-pub use call::Loaded;
+pub use call::{Described, Loaded};
 pub use context::Context;
 pub use domain::{Domain, DomainError, Leaf, Op, Operand, Term};
 pub use error::{Error, Operation};

@@ -1,11 +1,17 @@
 //! What can be called, described: for pages about the API, for clients that ask for the names of arguments, and as
 //! OpenAPI. Only what the user may see.
 
+use std::collections::BTreeMap;
+
+use serde::{
+    Serialize,
+    ser::{SerializeMap, Serializer},
+};
 use serde_json::{Map, Value as Json, json};
 
 use super::fields;
 use crate::{
-    declare::{Method, On},
+    declare::{Method, On, Param},
     error::{Error, Operation},
     execute::Env,
     resolve::ModelDef,
@@ -19,7 +25,7 @@ impl Env {
     }
 
     /// Fields and methods of a model.
-    pub fn described_model(&self, name: &str) -> Result<Json, Error> {
+    pub fn described_model(&self, name: &str) -> Result<Described, Error> {
         let registry = self.registry();
         let model = registry.model(name)?;
         self.check_right(name, Operation::Read)?;
@@ -29,16 +35,14 @@ impl Env {
                 field.insert("module".to_owned(), def.app.as_str().into());
             }
         }
-        let methods = registry.methods.list(model);
-        let methods: Map<String, Json> =
-            methods.into_iter().map(|(name, method)| (name.to_owned(), described(method))).collect();
-        Ok(json!({
-            "model": name,
-            "name": model.label,
-            "doc": model.description,
-            "fields": fields,
-            "methods": methods,
-        }))
+        let methods = registry.methods.list(model).into_iter();
+        Ok(Described {
+            model: name.to_owned(),
+            name: model.label.clone(),
+            doc: model.description.clone(),
+            fields,
+            methods: methods.map(|(name, method)| (name.to_owned(), described(method))).collect(),
+        })
     }
 
     /// OpenAPI 3.1 paths and schemas of the models that the user may read, as `/json/2` has them.
@@ -132,30 +136,62 @@ fn operation(model: &ModelDef, method: &Method) -> Json {
     }})
 }
 
-fn described(method: &Method) -> Json {
-    let mut signature: Vec<String> = Vec::new();
-    let mut parameters = Map::new();
-    for param in &method.params {
-        let mut shape = Map::new();
-        if let Some(default) = &param.default {
-            shape.insert("default".to_owned(), default.clone());
-            signature.push(format!("{}={}", param.name, python(default)));
-        } else {
-            signature.push(param.name.to_owned());
+/// A model's documentation.
+#[derive(Debug, Serialize)]
+pub struct Described {
+    model: String,
+    name: String,
+    doc: String,
+    fields: Map<String, Json>,
+    methods: BTreeMap<String, DescribedMethod>,
+}
+
+#[derive(Debug, Serialize)]
+struct DescribedMethod {
+    signature: String,
+    parameters: Parameters,
+    api: Vec<&'static str>,
+    #[serde(rename = "return")]
+    answer: Map<String, Json>,
+    raise: Map<String, Json>,
+    doc: &'static str,
+}
+
+/// An object whose order says the positions.
+#[derive(Debug)]
+struct Parameters(Vec<(&'static str, Json)>);
+
+impl Serialize for Parameters {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        let mut map = s.serialize_map(Some(self.0.len()))?;
+        for (name, shape) in &self.0 {
+            map.serialize_entry(name, shape)?;
         }
-        parameters.insert(param.name.to_owned(), Json::Object(shape));
+        map.end()
     }
+}
+
+fn described(method: &Method) -> DescribedMethod {
+    let word = |param: &Param| match &param.default {
+        Some(default) => format!("{}={}", param.name, python(default)),
+        None => param.name.to_owned(),
+    };
+    let signature: Vec<String> = method.params.iter().map(word).collect();
+    let shape = |param: &Param| match &param.default {
+        Some(default) => (param.name, json!({ "default": default })),
+        None => (param.name, json!({})),
+    };
     let mut api: Vec<&str> = Vec::new();
     api.extend((method.on == On::Model).then_some("model"));
     api.extend(method.readonly.then_some("readonly"));
-    json!({
-        "signature": format!("({})", signature.join(", ")),
-        "parameters": parameters,
-        "api": api,
-        "return": {},
-        "raise": {},
-        "doc": method.doc,
-    })
+    DescribedMethod {
+        signature: format!("({})", signature.join(", ")),
+        parameters: Parameters(method.params.iter().map(shape).collect()),
+        api,
+        answer: Map::new(),
+        raise: Map::new(),
+        doc: method.doc,
+    }
 }
 
 fn python(value: &Json) -> String {

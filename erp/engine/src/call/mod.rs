@@ -19,6 +19,7 @@ mod web;
 pub(crate) mod wire;
 mod writing;
 
+pub use describe::Described;
 pub use import::Loaded;
 pub(crate) use methods::Methods;
 use serde_json::{Map, Value as Json};

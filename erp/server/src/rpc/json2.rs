@@ -7,6 +7,7 @@ use axum::{
     response::{Html, IntoResponse, Response},
 };
 use erp_engine::Uid;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
@@ -34,9 +35,12 @@ async fn caller(state: &AppState, headers: &HeaderMap, peer: Peer) -> Result<Uid
     state.rpc.logins.bearer(key, peer.0.ip()).await
 }
 
-fn outcome(outcome: Result<Value, Fault>) -> Response {
-    match outcome {
-        Ok(answer) => wire::json(StatusCode::OK, answer.to_string().into_bytes()),
+fn outcome(outcome: Result<impl Serialize, Fault>) -> Response {
+    let written = outcome.and_then(|answer| {
+        serde_json::to_vec(&answer).map_err(|error| Fault::new(Class::Internal, format!("no answer: {error}")))
+    });
+    match written {
+        Ok(answer) => wire::json(StatusCode::OK, answer),
         Err(fault) => {
             let status = StatusCode::from_u16(fault.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             wire::json(status, fault.data().to_string().into_bytes())
@@ -53,7 +57,7 @@ pub(super) async fn call(
 ) -> Response {
     let uid = match caller(&state, &headers, peer).await {
         Ok(uid) => uid,
-        Err(fault) => return outcome(Err(fault)),
+        Err(fault) => return outcome(Err::<Value, _>(fault)),
     };
     if !wire::is_json(&headers) {
         let text = "<!doctype html><title>415 Unsupported Media Type</title><h1>Unsupported Media Type</h1>\
@@ -79,16 +83,19 @@ pub(super) async fn document(
     headers: HeaderMap,
     Path(file): Path<String>,
 ) -> Response {
-    let document = async {
+    let begun = async {
         let uid = caller(&state, &headers, peer).await?;
-        let name = file.strip_suffix(".json").ok_or_else(|| Fault::new(Class::NotFound, "404: Not Found"))?;
-        let env = state.engine.begin(uid).await?;
-        match name {
-            "index" => Ok(json!({"models": env.described_models(), "modules": env.registry().apps})),
-            model => Ok(env.described_model(model)?),
-        }
+        Ok::<_, Fault>(state.engine.begin(uid).await?)
     };
-    outcome(document.await)
+    let env = match begun.await {
+        Ok(env) => env,
+        Err(fault) => return outcome(Err::<Value, _>(fault)),
+    };
+    match file.strip_suffix(".json") {
+        Some("index") => outcome(Ok(json!({"models": env.described_models(), "modules": env.registry().apps}))),
+        Some(model) => outcome(env.described_model(model).map_err(Fault::from)),
+        None => outcome(Err::<Value, _>(Fault::new(Class::NotFound, "404: Not Found"))),
+    }
 }
 
 /// OpenAPI of JSON-2, made from the metadata as the key's user may see it.
@@ -98,7 +105,7 @@ pub(super) async fn openapi(State(state): State<AppState>, peer: Peer, headers: 
         let version = version(&state.engine).await.text();
         let env = state.engine.begin(uid).await?;
         let (paths, schemas) = env.openapi();
-        Ok(json!({
+        Ok::<_, Fault>(json!({
             "openapi": "3.1.0",
             "info": {"title": state.config.erp_name, "version": version},
             "servers": [{"url": state.config.public_url}],
