@@ -4,7 +4,6 @@ use serde_json::{Map, Value as Json};
 
 use crate::{
     declare::{Call, Done},
-    domain::{Domain, Op},
     error::{Error, Operation},
     execute::Env,
     value::Id,
@@ -56,7 +55,7 @@ pub(super) fn access_check(env: &mut Env, call: Call) -> Done<'_, Json> {
 pub(super) fn check_access_rule(env: &mut Env, call: Call) -> Done<'_, Json> {
     Box::pin(async move {
         let operation = operation(&call, "operation")?;
-        allowed(env, &call, operation).await?;
+        env.check_access(&call.model, &call.ids, operation).await?;
         Ok(Json::Null)
     })
 }
@@ -64,33 +63,9 @@ pub(super) fn check_access_rule(env: &mut Env, call: Call) -> Done<'_, Json> {
 pub(super) fn has_access(env: &mut Env, call: Call) -> Done<'_, Json> {
     Box::pin(async move {
         let operation = operation(&call, "operation")?;
-        let checked = allowed(env, &call, operation).await;
+        let checked = env.check_access(&call.model, &call.ids, operation).await;
         answer(checked, false)
     })
-}
-
-async fn allowed(env: &mut Env, call: &Call, operation: Operation) -> Result<(), Error> {
-    env.check_right(&call.model, operation)?;
-    let mut ids: Vec<Id> = call.ids.clone();
-    ids.sort_unstable();
-    ids.dedup();
-    for chunk in ids.chunks(5_000) {
-        let domain = Domain::leaf("id", Op::In, chunk);
-        if env.count_allowed(&call.model, &domain, operation).await? == chunk.len() as u64 {
-            continue;
-        }
-        for id in chunk {
-            let domain = Domain::leaf("id", Op::Eq, *id);
-            if env.count_allowed(&call.model, &domain, operation).await? == 0 {
-                match env.why_not_found(&call.model, *id, operation).await? {
-                    // Records that are gone are nobody's business here.
-                    Error::Missing { .. } => {}
-                    denied => return Err(denied),
-                }
-            }
-        }
-    }
-    Ok(())
 }
 
 /// `res.users.context_get`: what clients send back as context.

@@ -7,8 +7,8 @@ use crate::{
     declare::{Call, Done},
     error::Error,
     execute::Env,
-    record::Values,
-    resolve::{Kind, ModelDef},
+    record::{Command, Values},
+    resolve::{Kind, ModelDef, Registry},
     value::{Id, Value},
 };
 
@@ -17,10 +17,10 @@ pub(super) fn create(env: &mut Env, mut call: Call) -> Done<'_, Json> {
         let registry = env.registry().clone();
         let model = registry.model(&call.model)?;
         match call.args.remove("vals_list") {
-            Some(Json::Object(vals)) => Ok(env.create(&call.model, values(model, vals)?).await?.0.into()),
+            Some(Json::Object(vals)) => Ok(env.create(&call.model, values(&registry, model, vals)?).await?.0.into()),
             Some(Json::Array(list)) => {
                 let rows = list.into_iter().map(|vals| match vals {
-                    Json::Object(vals) => values(model, vals),
+                    Json::Object(vals) => values(&registry, model, vals),
                     _ => Err(no_dict("vals_list")),
                 });
                 let rows = rows.collect::<Result<Vec<_>, _>>()?;
@@ -40,7 +40,7 @@ pub(super) fn write(env: &mut Env, mut call: Call) -> Done<'_, Json> {
         if let Some(unknown) = vals.keys().find(|name| model.find(name).is_none()) {
             return Err(Error::Key(crate::resolve::shorten(unknown)));
         }
-        let values = values(model, vals)?;
+        let values = values(&registry, model, vals)?;
         if !values.is_empty() {
             web::check_unchanged(env, &call.model, &call.ids).await?;
             env.write(&call.model, &call.ids, values).await?;
@@ -103,7 +103,7 @@ pub(super) fn no_dict(name: &str) -> Error {
 }
 
 /// Values as a client sends them.
-pub(super) fn values(model: &ModelDef, sent: Map<String, Json>) -> Result<Values, Error> {
+pub(super) fn values(registry: &Registry, model: &ModelDef, sent: Map<String, Json>) -> Result<Values, Error> {
     let mut values = Values::new();
     for (name, json) in sent {
         let Some(field) = model.find(&name) else {
@@ -114,7 +114,13 @@ pub(super) fn values(model: &ModelDef, sent: Map<String, Json>) -> Result<Values
         if field.kind == Kind::Id {
             continue;
         }
-        let value = wire::from_json(&field.kind, json).map_err(|problem| Error::Validation {
+        let value = match &field.kind {
+            Kind::One2Many { comodel, .. } | Kind::Many2Many { comodel, .. } => {
+                commands(registry, registry.model(comodel)?, json).map(Value::Commands)
+            }
+            kind => wire::from_json(kind, json),
+        };
+        let value = value.map_err(|problem| Error::Validation {
             model: model.name.to_string(),
             field: name.clone(),
             problem,
@@ -122,4 +128,22 @@ pub(super) fn values(model: &ModelDef, sent: Map<String, Json>) -> Result<Values
         values.set(name, value);
     }
     Ok(values)
+}
+
+/// A list of commands, or of ids that replace what is there.
+fn commands(registry: &Registry, comodel: &ModelDef, sent: Json) -> Result<Vec<Command>, String> {
+    let list = match sent {
+        Json::Array(list) => list,
+        Json::Null | Json::Bool(false) => return Ok(vec![Command::Clear]),
+        other => {
+            let other = crate::resolve::shorten(&other.to_string());
+            return Err(format!("{other} is no list of commands such as [[6, 0, [1, 2]]]"));
+        }
+    };
+    if !list.is_empty() && list.iter().all(Json::is_i64) {
+        return Ok(vec![Command::Set(list.iter().filter_map(Json::as_i64).map(Id).collect())]);
+    }
+    let mut inner =
+        |vals: &Map<String, Json>| values(registry, comodel, vals.clone()).map_err(|error| error.to_string());
+    list.iter().map(|command| Command::from_json(command, &mut inner)).collect()
 }

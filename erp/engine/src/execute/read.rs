@@ -119,18 +119,6 @@ impl Env {
         self.actor.check(self.registry.model(model)?, operation)
     }
 
-    /// How many of the domain's records the rules leave for an operation.
-    pub(crate) async fn count_allowed(
-        &mut self,
-        model: &str,
-        domain: &Domain,
-        operation: Operation,
-    ) -> Result<u64, Error> {
-        let registry = self.registry.clone();
-        let statement = self.planner(&registry).count_for(registry.model(model)?, domain, operation)?;
-        self.number(statement).await
-    }
-
     /// Missing or denied: why a record that was named did not come back.
     pub(crate) async fn why_not_found(&mut self, model: &str, id: Id, operation: Operation) -> Result<Error, Error> {
         let registry = self.registry.clone();

@@ -181,3 +181,31 @@ on_both! {
         assert!(error(missing).contains("External ID not found in the system: shop.nobody"));
     }
 }
+
+on_both! {
+    async fn lists_of_records_are_changed_by_commands_long_and_short(db: TestDb) {
+        let engine = open(db).await;
+        let as_admin = async |model: &str, method: &str, args: Json| {
+            call(&engine, ADMIN, model, method, args).await.unwrap()
+        };
+        let made = json!([{"name": "A", "items": [[0, 0, {"name": "bread", "price": "2.25"}], [0, "virtual_1", {"name": "apple"}]]}]);
+        let shelf = as_admin("shelf", "create", made).await;
+        let items = as_admin("shelf", "read", json!([shelf, ["items"]])).await[0]["items"].clone();
+        let [bread, apple] = items.as_array().unwrap().as_slice() else { panic!("{items}") };
+        assert_eq!(as_admin("item", "read", json!([bread, ["price", "shelf"]])).await, json!([
+            {"id": bread, "price": 2.25, "shelf": [shelf, "A"]}
+        ]));
+        let pear = as_admin("item", "create", json!([{"name": "pear"}])).await;
+        as_admin("shelf", "write", json!([[shelf], {"items": [[1, bread, {"stock": 4}], [3, apple], [4, pear]]}])).await;
+        assert_eq!(as_admin("shelf", "read", json!([shelf, ["items"]])).await[0]["items"], json!([pear, bread]));
+        assert_eq!(as_admin("item", "read", json!([bread, ["stock"]])).await[0]["stock"], 4);
+        as_admin("shelf", "write", json!([[shelf], {"items": [[6, 0, [apple]]]}])).await;
+        assert_eq!(as_admin("shelf", "read", json!([shelf, ["items"]])).await[0]["items"], json!([apple]));
+        as_admin("shelf", "write", json!([[shelf], {"items": [[2, apple]]}])).await;
+        assert_eq!(as_admin("item", "exists", json!([[apple]])).await, json!([]));
+        let wrong = call(&engine, ADMIN, "shelf", "write", json!([[shelf], {"items": [[9, 1]]}])).await;
+        assert!(error(wrong).contains("[9,1] is none of"));
+        let wrong = call(&engine, ADMIN, "shelf", "write", json!([[shelf], {"items": [[0, 0, {"nope": 1}]]}])).await;
+        assert!(error(wrong).contains("Invalid field 'nope' on model 'item'"));
+    }
+}

@@ -21,7 +21,7 @@ pub(in crate::call) fn web_save(env: &mut Env, mut call: Call) -> Done<'_, Json>
         let next: Option<i64> = call.opt("next_id")?;
         let Some(Json::Object(vals)) = call.args.remove("vals") else { return Err(writing::no_dict("vals")) };
         let registry = env.registry().clone();
-        let values = writing::values(registry.model(&call.model)?, vals)?;
+        let values = writing::values(&registry, registry.model(&call.model)?, vals)?;
         let mut ids = call.ids.clone();
         if ids.is_empty() {
             ids = vec![env.create(&call.model, values).await?];
