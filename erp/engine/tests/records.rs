@@ -12,6 +12,7 @@ mod records {
     mod lists;
     mod reading;
     mod schema;
+    mod shapes;
     mod shop;
     mod web;
     mod writing;

@@ -1,12 +1,12 @@
 use std::collections::HashSet;
 
-use super::{ChangeKind, Env, env::ids, lists::ListChange, read::CHUNK};
+use super::{ChangeKind, Env, apart::Apart, delegation::holder, env::ids, read::CHUNK};
 use crate::{
     declare::Default,
     domain::{Domain, Op},
     error::{Error, Operation},
     plan::{Dialect, Insert, Planner, Reading, Statement, Wanted},
-    record::{Command, Values},
+    record::Values,
     resolve::{FieldDef, Kind, ModelDef, Registry, coerce},
     value::{Id, Value},
 };
@@ -52,31 +52,30 @@ impl Env {
             return Ok(Inserted(Vec::new()));
         }
         self.before_create(model, &mut rows).await?;
+        if !model.inherits.is_empty() {
+            self.make_parents(model, &mut rows).await?;
+        }
         let columns: Vec<&FieldDef> = model.stored().filter(|field| field.kind != Kind::Id).collect();
-        let mut lists = Vec::new();
-        let rows = rows
-            .into_iter()
-            .enumerate()
-            .map(|(at, row)| self.complete(model, &columns, row, &mut |field, value| lists.push((at, field, value))))
-            .collect::<Result<Vec<_>, _>>()?;
+        let mut apart = Vec::with_capacity(rows.len());
+        let mut full = Vec::with_capacity(rows.len());
+        for row in rows {
+            let mut besides = Apart::default();
+            full.push(self.complete(model, &columns, row, &mut besides)?);
+            apart.push(besides);
+        }
 
         // Also no more than one `in` list takes, with which new ones are told from old.
         let fitting = self.planner(&registry).dialect.max_parameters() / (columns.len() + 1);
         let fitting = fitting.min(CHUNK);
-        let mut made = Vec::with_capacity(rows.len());
-        let mut rows = rows.into_iter().peekable();
+        let mut made = Vec::with_capacity(full.len());
+        let mut rows = full.into_iter().peekable();
         while rows.peek().is_some() {
             let batch: Vec<Vec<Value>> = rows.by_ref().take(fitting).collect();
             made.extend(self.insert_batch(&registry, model, &columns, batch, if_new).await?);
         }
         let new: Vec<Id> = made.iter().flatten().copied().collect();
-        let mut changes = Vec::new();
-        for (at, field, commands) in lists {
-            if let Some(Some(id)) = made.get(at) {
-                ListChange::add(&mut changes, field, *id, commands);
-            }
-        }
-        self.change_lists(&registry, model, changes, true).await?;
+        let apart = made.iter().zip(apart).filter_map(|(id, apart)| Some(((*id)?, apart))).collect();
+        self.write_apart(&registry, model, apart, true).await?;
         self.obey_rules(&registry, model, &new, Operation::Create).await?;
         self.pending.add(&model.name, ChangeKind::Created, new.iter().copied());
         self.after_create(model, &new).await?;
@@ -139,13 +138,13 @@ impl Env {
         })
     }
 
-    /// One value per column: given, default or empty; checked and coerced. Lists go to `list`.
+    /// One value per column: given, default or empty; checked and coerced. What is no column goes to `apart`.
     fn complete<'r>(
         &self,
         model: &'r ModelDef,
         columns: &[&FieldDef],
         values: Values,
-        list: &mut impl FnMut(&'r FieldDef, Vec<Command>),
+        apart: &mut Apart<'r>,
     ) -> Result<Vec<Value>, Error> {
         let mut row: Vec<Option<Value>> = vec![None; columns.len()];
         let mut given_lists: Vec<&str> = Vec::new();
@@ -156,18 +155,23 @@ impl Env {
                 continue;
             }
             let field = model.field(&name)?;
+            if let Some((path, there)) = holder(field) {
+                self.actor.check_field(model, field, Operation::Create)?;
+                apart.through.entry(path.to_owned()).or_default().set(there.to_owned(), value);
+                continue;
+            }
             if !field.is_written_list() {
                 return Err(not_written(model, &name));
             }
             if let Value::Commands(commands) = self.given(model, field, value, Operation::Create)? {
-                list(field, commands);
+                apart.lists.push((field, commands));
             }
             given_lists.push(&field.name);
         }
         let unsaid = |field: &&FieldDef| field.is_written_list() && !given_lists.contains(&field.name.as_str());
         for field in model.fields.iter().filter(|field| field.default.is_some()).filter(unsaid) {
             if let Value::Commands(commands) = self.default_of(model, field)? {
-                list(field, commands);
+                apart.lists.push((field, commands));
             }
         }
         columns

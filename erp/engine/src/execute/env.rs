@@ -97,7 +97,12 @@ impl Env {
         let mut env = Env::on(engine, link, Actor::looking_up());
         let registry = env.registry.clone();
         let principals = registry.principals.as_ref().ok_or(Error::NoSuchUser(uid.0))?;
-        let domain = Domain::leaf("id", Op::Eq, Id(uid.0));
+        // Also an archived one, so that the mark is looked at here.
+        let domain = Domain::leaf("id", Op::Eq, Id(uid.0)).and(Domain::leaf(
+            principals.active_field.clone(),
+            Op::In,
+            [true, false],
+        ));
         let fields = [&*principals.role_field, &*principals.active_field, &*principals.name_field];
         let found = env.search_read(&principals.model, &domain, &fields, super::Search::default()).await?;
         let user = found.first().ok_or(Error::NoSuchUser(uid.0))?;

@@ -1,11 +1,14 @@
 //! Engine, environments (one transaction with one user's rights each) and what they do with records.
 
+mod apart;
 mod changes;
 mod create;
 mod data;
 mod db;
+mod delegation;
 mod env;
 mod failure;
+mod hierarchy;
 mod hooks;
 mod lists;
 mod read;

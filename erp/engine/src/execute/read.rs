@@ -100,6 +100,7 @@ impl Env {
     pub async fn count(&mut self, model: &str, domain: &Domain) -> Result<u64, Error> {
         let registry = self.registry.clone();
         let domain = active_only(registry.model(model)?, domain, self.context());
+        registry.model(model)?.check_has_records()?;
         let statement = self.planner(&registry).count(registry.model(model)?, &domain)?;
         self.number(statement).await
     }
@@ -192,6 +193,7 @@ impl Env {
         lock: bool,
     ) -> Result<Select, Error> {
         self.check_usable()?;
+        registry.model(model)?.check_has_records()?;
         let wanted =
             Wanted { domain, order: search.order.as_deref(), limit: search.limit, offset: search.offset, lock };
         self.planner(registry).select(registry.model(model)?, fields, &wanted)

@@ -2,14 +2,15 @@ use std::collections::HashSet;
 
 use super::{
     ChangeKind, Env,
+    apart::Apart,
     create::{needs_value, not_written},
-    lists::ListChange,
+    delegation::holder,
     read::CHUNK,
 };
 use crate::{
     domain::{Domain, Op},
     error::{Error, Operation},
-    record::{Command, Values},
+    record::Values,
     resolve::{FieldDef, Kind, ModelDef, Registry},
     value::{Id, Value},
 };
@@ -18,7 +19,7 @@ use crate::{
 #[derive(Clone)]
 pub(super) struct Given<'r> {
     pub(super) columns: Vec<(&'r FieldDef, Value)>,
-    pub(super) lists: Vec<(&'r FieldDef, Vec<Command>)>,
+    pub(super) apart: Apart<'r>,
     pub(super) names: Vec<String>,
     /// Who writes and when.
     pub(super) stamps: Vec<(&'r FieldDef, Value)>,
@@ -78,13 +79,9 @@ impl Env {
         }
         let statement = self.planner(registry).update(model, domain, columns)?;
         let written = self.change(model, statement).await?;
-        let mut changes = Vec::new();
-        for (field, commands) in given.lists {
-            for id in &written {
-                ListChange::add(&mut changes, field, *id, commands.clone());
-            }
-        }
-        self.change_lists(registry, model, changes, false).await?;
+        let apart = written.iter().map(|id| (*id, given.apart.clone())).collect();
+        self.write_apart(registry, model, apart, false).await?;
+        self.judge_hierarchy(model, &given.names, &written).await?;
         self.obey_rules(registry, model, &written, Operation::Write).await?;
         self.pending.add(&model.name, ChangeKind::Written, written.iter().copied());
         Ok(written)
@@ -96,12 +93,18 @@ impl Env {
         self.actor.check(model, Operation::Write)?;
         let mut given = Given {
             columns: Vec::with_capacity(values.0.len()),
-            lists: Vec::new(),
+            apart: Apart::default(),
             names: Vec::with_capacity(values.0.len()),
             stamps: Vec::new(),
         };
         for (name, value) in values.0 {
             let field = model.field(&name)?;
+            if let Some((path, there)) = holder(field) {
+                self.actor.check_field(model, field, Operation::Write)?;
+                given.apart.through.entry(path.to_owned()).or_default().set(there.to_owned(), value);
+                given.names.push(name.into_owned());
+                continue;
+            }
             if field.kind == Kind::Id || !(field.is_column() || field.is_written_list()) {
                 return Err(not_written(model, &name));
             }
@@ -110,7 +113,7 @@ impl Env {
                 return Err(needs_value(model, field));
             }
             if let Value::Commands(commands) = value {
-                given.lists.push((field, commands));
+                given.apart.lists.push((field, commands));
             } else {
                 match given.columns.iter_mut().find(|(known, _)| known.name == field.name) {
                     Some(known) => known.1 = value,

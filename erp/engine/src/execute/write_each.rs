@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{ChangeKind, Env, lists::ListChange, read::CHUNK};
+use super::{ChangeKind, Env, apart::Apart, read::CHUNK};
 use crate::{
     domain::{Domain, Op},
     error::{Error, Operation},
@@ -18,7 +18,7 @@ struct Alike<'r> {
     names: Vec<String>,
     stamps: Vec<(&'r FieldDef, Value)>,
     rows: Vec<(Id, Vec<Value>)>,
-    lists: Vec<ListChange<'r>>,
+    apart: Vec<(Id, Apart<'r>)>,
 }
 
 impl Env {
@@ -55,15 +55,13 @@ impl Env {
                         names: given.names.clone(),
                         stamps: given.stamps.clone(),
                         rows: Vec::new(),
-                        lists: Vec::new(),
+                        apart: Vec::new(),
                     });
                     let last = alike.len() - 1;
                     &mut alike[last]
                 }
             };
-            for (field, commands) in given.lists {
-                ListChange::add(&mut group.lists, field, id, commands);
-            }
+            group.apart.push((id, given.apart));
             group.rows.push((id, given.columns.into_iter().map(|(_, value)| value).collect()));
         }
         self.write_alike(&registry, model, alike).await
@@ -75,7 +73,7 @@ impl Env {
         model: &'r ModelDef,
         alike: Vec<Alike<'r>>,
     ) -> Result<(), Error> {
-        for Alike { columns, names, stamps, rows, lists } in alike {
+        for Alike { columns, names, stamps, rows, apart } in alike {
             let all: Vec<Id> = rows.iter().map(|(id, _)| *id).collect();
             let most = self.planner(registry).dialect.max_parameters() - 100;
             let fitting = (most / (columns.len() + 1)).clamp(1, CHUNK);
@@ -98,7 +96,8 @@ impl Env {
                     return Err(self.fail(why));
                 }
             }
-            self.change_lists(registry, model, lists, false).await?;
+            self.write_apart(registry, model, apart, false).await?;
+            self.judge_hierarchy(model, &names, &all).await?;
             self.obey_rules(registry, model, &all, Operation::Write).await?;
             self.pending.add(&model.name, ChangeKind::Written, all.iter().copied());
             self.after_write(model, &all, &names).await?;

@@ -45,8 +45,9 @@ impl Planner<'_> {
         leaf: &Leaf,
         negated: bool,
     ) -> Result<Cond, Error> {
-        let Path { steps, model: end, field } = path::follow(self.registry, model, &leaf.path)?;
-        self.check_field(end, field, Operation::Read)?;
+        let path = path::follow(self.registry, model, &leaf.path)?;
+        self.check_path(&path)?;
+        let Path { steps, model: end, field, .. } = path;
         let bound = match &leaf.operand {
             Operand::Expr(_) => Some(self.bound(model, field, leaf)?),
             _ => None,
@@ -175,7 +176,7 @@ impl Planner<'_> {
         let mut found = Cond::False;
         let mut searched = 0;
         for name in self.name_fields(model) {
-            let Path { steps, model: end, field } = path::follow(self.registry, model, name)?;
+            let Path { steps, model: end, field, .. } = path::follow(self.registry, model, name)?;
             let visible = self.unlimited || self.actor.may_see(field);
             if !visible || !field.is_column() || !field.kind.is_text() {
                 continue;

@@ -153,6 +153,12 @@ impl<'r> Planner<'r> {
         if self.unlimited { Ok(()) } else { self.actor.check(model, operation) }
     }
 
+    /// The rights to read what a path ends at and what stood in for it.
+    fn check_path(&self, path: &crate::resolve::path::Path<'_>) -> Result<(), Error> {
+        path.seen.iter().try_for_each(|(model, field)| self.check_field(model, field, Operation::Read))?;
+        self.check_field(path.model, path.field, Operation::Read)
+    }
+
     fn check_field(&self, model: &ModelDef, field: &FieldDef, operation: Operation) -> Result<(), Error> {
         if self.unlimited { Ok(()) } else { self.actor.check_field(model, field, operation) }
     }

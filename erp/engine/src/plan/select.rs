@@ -52,13 +52,13 @@ impl Planner<'_> {
         select.expr(column(&alias, model.field("id")?));
         for &name in fields {
             let path = path::follow(self.registry, model, name)?;
-            self.check_field(path.model, path.field, Operation::Read)?;
+            self.check_path(&path)?;
             let expr = match path.field.kind.comodel().filter(|_| path.field.kind.is_list()) {
                 Some(comodel) => {
                     self.check(self.registry.model(comodel)?, Operation::Read)?;
                     let list = List { at: names.len(), model: path.model.name.clone(), field: path.field.name.clone() };
                     lists.push(list);
-                    let owner = Path { steps: path.steps, model: path.model, field: path.model.field("id")? };
+                    let owner = Path { field: path.model.field("id")?, ..path };
                     self.value_at(&alias, model, &owner, name)?
                 }
                 None => self.value_at(&alias, model, &path, name)?,
@@ -165,7 +165,7 @@ impl Planner<'_> {
         let mut by_id = false;
         for term in terms {
             let path = path::follow(self.registry, model, &term.path)?;
-            self.check_field(path.model, path.field, Operation::Read)?;
+            self.check_path(&path)?;
             if path.field.kind == Kind::Json || path.field.kind.is_binary() {
                 return Err(Error::Order {
                     model: model.name.to_string(),

@@ -47,7 +47,7 @@ fn check(
     };
     let mut values = Vec::new();
     for (name, value) in &row.values {
-        let Some(field) = model.find(name).filter(|field| field.is_column() && field.kind != Kind::Id) else {
+        let Some(field) = model.find(name).filter(|field| field.is_written() && field.kind != Kind::Id) else {
             wrong(format!("{} has no stored field {name}", model.name));
             continue;
         };
@@ -69,7 +69,8 @@ fn check(
         }
     }
     for field in model.stored().filter(|field| field.required && field.default.is_none() && field.kind != Kind::Id) {
-        if !row.values.contains_key(&field.name) && field.kind != Kind::Boolean {
+        let made = model.inherits.iter().any(|(by, _)| *by == field.name);
+        if !row.values.contains_key(&field.name) && field.kind != Kind::Boolean && !made {
             wrong(format!("field {}: {} needs a value", field.name, model.name));
         }
     }

@@ -8,6 +8,7 @@ mod access;
 mod apps;
 pub(crate) mod coerce;
 mod data;
+mod mixins;
 mod models;
 mod names;
 pub(crate) mod path;
@@ -70,6 +71,7 @@ pub fn resolve(apps: &[App]) -> Result<Registry, ResolveErrors> {
     let kernel = kernel();
     let ordered = apps::in_loading_order(&kernel, apps, &mut errors);
     let mut drafts = models::merge(&ordered, &mut errors);
+    mixins::apply(&mut drafts, &mut errors);
     let links = relations::connect(&mut drafts, &mut errors);
     names::check(&mut drafts, &mut errors);
     let mut registry = models::finish(&ordered, drafts);

@@ -32,6 +32,7 @@ pub(super) struct Draft {
     pub(super) declared: Model,
 }
 
+#[derive(Clone)]
 pub(super) struct DraftField {
     pub(super) app: String,
     pub(super) unique: bool,
@@ -39,13 +40,26 @@ pub(super) struct DraftField {
 }
 
 impl Draft {
+    /// Unless it has a field of this name.
+    pub(super) fn add_before_stamps(&mut self, field: DraftField) {
+        if self.fields.iter().any(|own| own.def.name == field.def.name) {
+            return;
+        }
+        let stamps = self.fields.iter().rposition(|own| !RESERVED[1..].contains(&own.def.name.as_str()));
+        self.fields.insert(stamps.map_or(0, |last| last + 1), field);
+    }
+
+    pub(super) fn has_readable(&self, name: &str) -> bool {
+        self.fields.iter().any(|field| field.def.name == name && field.def.is_readable())
+    }
+
     pub(super) fn has_stored(&self, name: &str) -> bool {
         self.fields.iter().any(|field| field.def.name == name && field.def.is_column())
     }
 }
 
 /// Names that every model has for itself.
-const RESERVED: [&str; 5] = ["id", "create_date", "create_uid", "write_date", "write_uid"];
+pub(super) const RESERVED: [&str; 5] = ["id", "create_date", "create_uid", "write_date", "write_uid"];
 
 pub(super) fn merge(apps: &[&App], errors: &mut ResolveErrors) -> Drafts {
     let mut drafts = Drafts::new();
@@ -148,7 +162,15 @@ fn add_fields(app: &App, model: &Model, draft: &mut Draft, errors: &mut ResolveE
             wrong("every model has this field by itself".to_owned());
             continue;
         }
-        if let Some(other) = draft.fields.iter().find(|other| other.def.name == field.name) {
+        if let Some(other) = draft.fields.iter_mut().find(|other| other.def.name == field.name) {
+            // An app may give another's selection further options.
+            if let (Kind::Selection { options }, FieldType::Selection { options: more }, true) =
+                (&mut other.def.kind, &field.kind, model.extends)
+            {
+                let new: Vec<_> = more.iter().filter(|(v, _)| !options.iter().any(|(w, _)| v == w)).cloned().collect();
+                options.extend(new);
+                continue;
+            }
             wrong(format!("app {} declares it already", other.app));
             continue;
         }
@@ -290,6 +312,7 @@ fn plain(name: &str, kind: Kind, label: &str) -> FieldDef {
         translate: false,
         company_dependent: false,
         copy: false,
+        inherited: false,
         compute: None,
         related: None,
         store: false,

@@ -69,9 +69,9 @@ pub(super) fn check(drafts: &mut Drafts, errors: &mut ResolveErrors) {
 
 fn rec_name(draft: &mut Draft, errors: &mut ResolveErrors) {
     match &draft.rec_name {
-        None if draft.has_stored("name") => draft.rec_name = Some("name".to_owned()),
+        None if draft.has_readable("name") => draft.rec_name = Some("name".to_owned()),
         None => {}
-        Some(name) if draft.has_stored(name) => {}
+        Some(name) if draft.has_readable(name) => {}
         Some(name) => {
             let name = name.clone();
             errors.model(&draft.app, &draft.name, format_args!("rec_name: it has no stored field {name}"));
@@ -126,8 +126,8 @@ fn order(drafts: &Drafts, draft: &Draft, errors: &mut ResolveErrors) -> Vec<Orde
             let field = at.fields.iter().find(|field| field.def.name == step);
             let comodel = field.and_then(|field| field.def.kind.comodel()).and_then(|name| drafts.get(name.as_ref()));
             match (field, comodel, steps.peek()) {
-                (Some(field), _, None) if field.def.is_column() => {}
-                (Some(field), Some(next), Some(_)) if field.def.is_column() => at = next,
+                (Some(field), _, None) if field.def.is_readable() => {}
+                (Some(field), Some(next), Some(_)) if field.def.is_readable() => at = next,
                 _ => {
                     errors.model(
                         &draft.app,

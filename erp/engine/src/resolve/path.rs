@@ -35,8 +35,12 @@ pub(crate) fn parse_order(order: &str) -> Result<Vec<OrderTerm>, String> {
 }
 
 /// A path as its relations and the field at its end.
+///
+/// Related fields that are not stored are followed to where their values are; `seen` are the fields that stood in their
+/// place, whose own rights hold as well.
 pub(crate) struct Path<'r> {
     pub(crate) steps: Vec<Step<'r>>,
+    pub(crate) seen: Vec<(&'r ModelDef, &'r FieldDef)>,
     pub(crate) model: &'r ModelDef,
     pub(crate) field: &'r FieldDef,
 }
@@ -50,19 +54,20 @@ pub(crate) struct Step<'r> {
 
 /// A related field that is no column is followed to where its value is kept.
 pub(crate) fn follow<'r>(registry: &'r Registry, model: &'r ModelDef, path: &str) -> Result<Path<'r>, Error> {
+    let problem = |problem: String| Error::Domain { model: model.name.to_string(), problem };
     let mut at = model;
     let mut steps = Vec::new();
     // The next name is the last.
     let mut names: Vec<&str> = path.rsplit('.').collect();
-    let mut followed = 0;
+    let mut seen = Vec::new();
     loop {
         let Some(name) = names.pop() else {
             return Err(Error::NoSuchField { model: model.name.to_string(), field: shorten(path) });
         };
         let field = at.field(name)?;
         if let (Some(related), false) = (&field.related, field.is_column()) {
-            followed += 1;
-            if followed > MAX_STEPS {
+            seen.push((at, field));
+            if seen.len() > MAX_STEPS {
                 return Err(Error::Domain {
                     model: model.name.to_string(),
                     problem: format!("{}: the related field {name} leads back to itself", shorten(path)),
@@ -72,19 +77,16 @@ pub(crate) fn follow<'r>(registry: &'r Registry, model: &'r ModelDef, path: &str
             continue;
         }
         if names.is_empty() {
-            return Ok(Path { steps, model: at, field });
+            return Ok(Path { steps, seen, model: at, field });
         }
-        let comodel = field.kind.comodel().ok_or_else(|| Error::Domain {
-            model: model.name.to_string(),
-            problem: format!("{}: {name} is no relation, nothing follows it", shorten(path)),
-        })?;
+        let comodel = field
+            .kind
+            .comodel()
+            .ok_or_else(|| problem(format!("{}: {name} is no relation, nothing follows it", shorten(path))))?;
         let comodel = registry.model(comodel)?;
         steps.push(Step { model: at, field, comodel });
         if steps.len() > MAX_STEPS {
-            return Err(Error::Domain {
-                model: model.name.to_string(),
-                problem: format!("the path {} is longer than {MAX_STEPS} relations", shorten(path)),
-            });
+            return Err(problem(format!("the path {} is longer than {MAX_STEPS} relations", shorten(path))));
         }
         at = comodel;
     }

@@ -85,6 +85,8 @@ pub struct FieldDef {
     pub company_dependent: bool,
     /// Whether a copy of the record takes it along.
     pub copy: bool,
+    /// Of the model that it inherits from; `related` says by which field.
+    pub inherited: bool,
     pub compute: Option<Compute>,
     pub related: Option<String>,
     /// For computed and related fields: kept in a column.
@@ -190,6 +192,16 @@ impl FieldDef {
     /// Whether it is a column of the model's table.
     pub fn is_column(&self) -> bool {
         !self.kind.is_list() && (self.store || !self.is_computed())
+    }
+
+    /// Whether a query alone finds one value for each record: a column here, or where it is related to.
+    pub(crate) fn is_readable(&self) -> bool {
+        self.is_column() || self.related.is_some() && !self.kind.is_list()
+    }
+
+    /// Whether records come with a value for it.
+    pub(crate) fn is_written(&self) -> bool {
+        self.is_column() || self.is_written_list() || self.inherited
     }
 
     /// A list that commands change.

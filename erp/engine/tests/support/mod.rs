@@ -55,7 +55,8 @@ impl TestDb {
         let server = server()?;
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let schema = format!("t{}_{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        admin(&server, &format!("CREATE SCHEMA {schema}")).await;
+        // One of that name may be left from a process that was killed.
+        admin(&server, &format!("DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}")).await;
         let join = if server.contains('?') { '&' } else { '?' };
         let url = format!("{server}{join}options=-c%20search_path%3D{schema}");
         Some(TestDb { url, schema: Some((server, schema)), _dir: None })

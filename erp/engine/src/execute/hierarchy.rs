@@ -1,0 +1,36 @@
+//! Records under records of the same model: no record may be above itself.
+
+use super::{Env, read::CHUNK};
+use crate::{error::Error, plan::Statement, resolve::ModelDef, value::Id};
+
+impl Env {
+    /// Where the field was written by which records of `model` stand under each other.
+    pub(super) async fn judge_hierarchy(
+        &mut self,
+        model: &ModelDef,
+        written: &[String],
+        ids: &[Id],
+    ) -> Result<(), Error> {
+        let Some(parent) = model.parent.as_ref().filter(|parent| written.contains(parent)) else { return Ok(()) };
+        let field = model.field(parent)?;
+        let (table, parent) = (&model.table, &field.name);
+        for chunk in ids.chunks(CHUNK) {
+            // The ids are numbers, so they can stand in the text.
+            let list = chunk.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            let sql = format!(
+                "WITH RECURSIVE up(low, high) AS (\
+                 SELECT id, \"{parent}\" FROM \"{table}\" WHERE \"{parent}\" IS NOT NULL AND id IN ({list}) \
+                 UNION SELECT up.low, t.\"{parent}\" FROM up JOIN \"{table}\" t ON t.id = up.high \
+                 WHERE t.\"{parent}\" IS NOT NULL AND up.low <> up.high) \
+                 SELECT count(*) FROM up WHERE low = high"
+            );
+            let circles = self.number(Statement { sql, values: sea_query::Values(Vec::new()) }).await?;
+            if circles > 0 {
+                let problem = format!("recursive hierarchy: a {} cannot be above itself; choose another", model.label);
+                let circle = Error::Validation { model: model.name.to_string(), field: field.name.clone(), problem };
+                return Err(self.fail(circle));
+            }
+        }
+        Ok(())
+    }
+}
