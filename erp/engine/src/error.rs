@@ -75,6 +75,8 @@ pub enum Error {
     Conflict { model: String, id: Id, who: String, when: String },
     #[error("this transaction failed earlier and can only be dropped; begin a new one")]
     Aborted,
+    #[error("apps or fields were changed while this went on; try again")]
+    Outdated,
     #[error("{0}: use sqlite:/path/to/file or postgres://user@host/database")]
     BadUrl(String),
     #[error("the database has been busy for too long; try again ({0})")]
@@ -86,7 +88,7 @@ pub enum Error {
 impl Error {
     /// Whether the same work in a new transaction may succeed.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Error::Busy(_))
+        matches!(self, Error::Busy(_) | Error::Outdated)
     }
 
     /// Whether it is about the connection or the transaction, so that nothing more can be tried in it.

@@ -12,6 +12,7 @@ pub mod domain;
 mod error;
 pub mod execute;
 pub mod expr;
+mod kernel;
 mod plan;
 mod record;
 pub mod resolve;
@@ -22,6 +23,9 @@ pub use call::{Described, Loaded};
 pub use context::Context;
 pub use domain::{Domain, DomainError, Leaf, Op, Operand, Term};
 pub use error::{Error, Operation};
-pub use execute::{Change, ChangeKind, Db, Engine, Env, Inserted, Savepoint, Search, Sudo};
+pub use execute::{
+    Change, ChangeKind, Db, Engine, Env, Inserted, Install, LostField, LostModel, Options, Savepoint, Search, Sudo,
+    Uninstall,
+};
 pub use record::{Command, Record, Values};
 pub use value::{FromValue, Id, Uid, Value};

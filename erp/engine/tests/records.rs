@@ -5,9 +5,10 @@ mod support;
 
 mod records {
     mod access;
+    mod apps;
     mod calls;
     mod concurrency;
-    mod following;
+    mod custom;
     mod ingest;
     mod lists;
     mod reading;

@@ -2,7 +2,10 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use crate::value::{Id, Uid};
+use crate::{
+    resolve::Registry,
+    value::{Id, Uid},
+};
 
 /// What a committed transaction did to records of one model. Names ids only: what a listener may see of them is judged
 /// when he reads.
@@ -52,6 +55,16 @@ impl Pending {
             Some((_, _, known)) => known.extend(ids),
             None => self.0.push((model.clone(), kind, ids.collect())),
         }
+    }
+
+    pub(super) fn touches(&self, model: &str) -> bool {
+        self.0.iter().any(|(known, ..)| **known == *model)
+    }
+
+    /// How often records that are metadata were changed.
+    pub(super) fn metadata(&self, registry: &Registry) -> usize {
+        let is = |model: &str| registry.models.get(model).is_some_and(|model| model.metadata);
+        self.0.iter().filter(|(model, ..)| is(model)).map(|(_, _, ids)| ids.len()).sum()
     }
 
     /// Without what listeners cannot have known of: a record made and deleted in one transaction never was, a write to

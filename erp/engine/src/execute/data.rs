@@ -4,6 +4,7 @@ use super::Env;
 use crate::{
     domain,
     error::Error,
+    kernel,
     record::Values,
     resolve::{RowDef, RowValue},
     value::{Id, Value},
@@ -17,7 +18,7 @@ impl Env {
     }
 
     async fn known_as(&mut self, app: &str, name: &str) -> Result<Option<Id>, Error> {
-        let domain = domain!(["app", "=", app], ["name", "=", name]);
+        let domain = domain!(["module", "=", kernel::module(app)], ["name", "=", name]);
         let found = self.search_read("ir.model.data", &domain, &["res_id"], super::Search::default()).await?;
         found.first().map(|record| record.get::<i64>("res_id").map(Id)).transpose()
     }
@@ -39,7 +40,8 @@ impl Env {
             }
             let id = self.create(&row.model, values).await?;
             let known = crate::values! {
-                "app" => &row.app, "name" => &row.id, "model" => &*row.model, "res_id" => id.0,
+                "module" => kernel::module(&row.app), "name" => &row.id, "model" => &*row.model, "res_id" => id.0,
+                "noupdate" => true,
             };
             self.create("ir.model.data", known).await?;
             made += 1;

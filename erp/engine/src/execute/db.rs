@@ -9,9 +9,9 @@ use std::{str::FromStr, time::Duration};
 
 use sea_query_sqlx::SqlxValues;
 use sqlx::{
-    AssertSqlSafe, Pool, Postgres, Sqlite, Transaction,
+    AssertSqlSafe, Connection, Pool, Postgres, Sqlite, Transaction,
     pool::PoolConnection,
-    postgres::{PgConnectOptions, PgPoolOptions},
+    postgres::{PgConnectOptions, PgListener, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
@@ -26,6 +26,8 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Long statements are made for one batch size; keeping them prepared would push out the short ones.
 const LONG_SQL: usize = 4_096;
+/// On which processes tell each other that the registry was changed; the message is the schema's name.
+const REGISTRY_CHANNEL: &str = "erp_registry";
 const SQLITE_READERS: u32 = 4;
 const POSTGRES_CONNECTIONS: u32 = 16;
 
@@ -96,6 +98,16 @@ impl Db {
         }
     }
 
+    /// Hears of registries that other processes changed; nothing where there are none.
+    pub(crate) async fn registry_changes(&self) -> Result<Option<RegistryChanges>, Error> {
+        let Pools::Postgres(pool) = &self.0 else { return Ok(None) };
+        let schema: Option<String> =
+            sqlx::query_scalar("SELECT current_schema()::text").fetch_one(pool).await.map_err(Error::from_sqlx)?;
+        let mut listener = PgListener::connect_with(pool).await.map_err(Error::from_sqlx)?;
+        listener.listen(REGISTRY_CHANNEL).await.map_err(Error::from_sqlx)?;
+        Ok(Some(RegistryChanges { listener, schema: schema.unwrap_or_default() }))
+    }
+
     pub(crate) async fn close(&self) {
         match &self.0 {
             Pools::Sqlite { writer, readers } => {
@@ -107,10 +119,29 @@ impl Db {
     }
 }
 
+pub(crate) struct RegistryChanges {
+    listener: PgListener,
+    schema: String,
+}
+
+impl RegistryChanges {
+    /// Waits for the next one. After a lost connection something may have happened unheard, which counts as one.
+    pub(crate) async fn next(&mut self) -> Result<(), Error> {
+        loop {
+            match self.listener.try_recv().await.map_err(Error::from_sqlx)? {
+                Some(told) if told.payload() != self.schema => {}
+                _ => return Ok(()),
+            }
+        }
+    }
+}
+
 /// The connection of one environment. Dropped with a transaction open, it is rolled back.
 pub(crate) struct Link {
     db: Db,
     state: State,
+    /// Version of the registry that statements are made from.
+    version: u64,
 }
 
 enum State {
@@ -122,7 +153,20 @@ enum State {
 
 impl Link {
     pub(crate) fn new(db: Db) -> Link {
-        Link { db, state: State::Idle }
+        Link { db, state: State::Idle, version: 0 }
+    }
+
+    pub(crate) fn set_version(&mut self, version: u64) {
+        self.version = version;
+    }
+
+    /// PostgreSQL keeps a prepared statement's types, and refuses it when a column of the same name has another one now.
+    /// So a statement of another version is another statement.
+    fn versioned(&self, mut sql: String) -> String {
+        if self.version > 0 && self.dialect() == Dialect::Postgres {
+            sql.push_str(&format!(" --{}", self.version));
+        }
+        sql
     }
 
     pub(crate) fn dialect(&self) -> Dialect {
@@ -162,7 +206,7 @@ impl Link {
         let Statement { sql, values } = statement;
         let keep = sql.len() < LONG_SQL;
         // Audited: `plan` and `schema` alone make SQL, from the registry's names and parameters.
-        let sql = AssertSqlSafe(sql);
+        let sql = AssertSqlSafe(self.versioned(sql));
         let values = SqlxValues(values);
         match &mut self.state {
             State::Idle => Err(Error::Aborted),
@@ -187,7 +231,7 @@ impl Link {
         let Statement { sql, values } = statement;
         let keep = sql.len() < LONG_SQL;
         // Audited, as in `query`.
-        let query = (AssertSqlSafe(sql), SqlxValues(values));
+        let query = (AssertSqlSafe(self.versioned(sql)), SqlxValues(values));
         match &mut self.state {
             State::Sqlite(transaction) => {
                 let done = sqlx::query_with(query.0, query.1).persistent(keep).execute(&mut **transaction).await;
@@ -211,6 +255,23 @@ impl Link {
             State::Idle | State::SqliteReading(_) => return Err(Error::Aborted),
         }
         .map_err(Error::from_sqlx)
+    }
+
+    /// That the registry is another after this commit. SQLite has one process.
+    pub(crate) async fn tell_other_processes(&mut self) -> Result<(), Error> {
+        match self.dialect() {
+            Dialect::Sqlite => Ok(()),
+            Dialect::Postgres => self.run(format!("SELECT pg_notify('{REGISTRY_CHANNEL}', current_schema())")).await,
+        }
+    }
+
+    /// Statements prepared on this connection are prepared anew when they are needed again.
+    pub(crate) async fn forget_statements(&mut self) {
+        if let State::Postgres(transaction) = &mut self.state
+            && let Err(error) = transaction.clear_cached_statements().await
+        {
+            tracing::warn!(%error, "statements prepared before a change of the schema could not be dropped");
+        }
     }
 
     /// Whether a commit has anything to do.

@@ -18,17 +18,24 @@ use crate::{
 /// One transaction with one user's rights. After an error from the database, or a right found missing after something
 /// was written, only `drop` is left.
 pub struct Env {
-    engine: Engine,
+    pub(super) engine: Engine,
     pub(super) registry: Arc<Registry>,
     pub(super) actor: Actor,
-    link: Link,
+    pub(super) link: Link,
     pub(super) pending: Pending,
     /// The time of the transaction: defaults and stamps of one transaction agree.
     pub(super) now: Timestamp,
     failed: bool,
-    savepoints: Vec<Mark>,
+    savepoints: Vec<(Mark, Metadata)>,
     context: Context,
+    /// Resolved anew in this transaction; everybody's after the commit.
+    pub(super) rebuilt: Option<Arc<Registry>>,
+    /// Changes of metadata that the registry has taken up already.
+    pub(super) metadata_seen: usize,
 }
+
+/// The registry as it was; and if it was resolved anew in this transaction, with what.
+type Metadata = (Arc<Registry>, Option<Arc<Registry>>, usize);
 
 /// A place in a transaction to go back to; see [`Env::savepoint`].
 #[must_use]
@@ -78,11 +85,13 @@ impl Env {
         Sudo { env: self, actor }
     }
 
-    pub(super) fn on(engine: &Engine, link: Link, actor: Actor) -> Env {
+    pub(super) fn on(engine: &Engine, mut link: Link, actor: Actor) -> Env {
         let now = Timestamp::now();
+        let registry = engine.registry();
+        link.set_version(registry.version);
         Env {
             engine: engine.clone(),
-            registry: engine.registry(),
+            registry,
             actor,
             link,
             pending: Pending::default(),
@@ -90,6 +99,8 @@ impl Env {
             failed: false,
             savepoints: Vec::new(),
             context: Context::default(),
+            rebuilt: None,
+            metadata_seen: 0,
         }
     }
 
@@ -144,17 +155,22 @@ impl Env {
 
     /// Makes it lasting, then tells the listeners. Once begun it runs to its end, even when the caller goes away: a
     /// commit that nobody hears of would leave pages showing what was before.
-    pub async fn commit(self) -> Result<(), Error> {
-        if self.failed {
-            return Err(Error::Aborted);
-        }
-        let Env { engine, actor, link, pending, .. } = self;
+    pub async fn commit(mut self) -> Result<(), Error> {
+        self.check_usable()?;
+        self.refresh_if_touched().await?;
+        let Env { engine, actor, mut link, pending, rebuilt, .. } = self;
         if !link.is_open() {
             return Ok(());
         }
         let changes = pending.into_changes(actor.uid);
         let work = tokio::spawn(async move {
+            if rebuilt.is_some() {
+                link.tell_other_processes().await?;
+            }
             link.commit().await?;
+            if let Some(registry) = rebuilt {
+                engine.swap(registry);
+            }
             engine.announce(changes);
             Ok(())
         });
@@ -186,7 +202,8 @@ impl Env {
         self.ready_to_write().await?;
         let at = self.savepoints.len();
         self.link.run(format!("SAVEPOINT s{at}")).await?;
-        self.savepoints.push(self.pending.mark());
+        let metadata = (self.registry.clone(), self.rebuilt.clone(), self.metadata_seen);
+        self.savepoints.push((self.pending.mark(), metadata));
         Ok(Savepoint(at))
     }
 
@@ -203,8 +220,9 @@ impl Env {
     /// Nothing that was done since stays, and what failed since is forgotten.
     pub async fn rollback_to(&mut self, savepoint: Savepoint) -> Result<(), Error> {
         let at = savepoint.0;
-        if let Some(mark) = self.savepoints.drain(at..).next() {
+        if let Some((mark, metadata)) = self.savepoints.drain(at..).next() {
             self.pending.back_to(&mark);
+            (self.registry, self.rebuilt, self.metadata_seen) = metadata;
         }
         self.failed = false;
         match self.link.run(format!("ROLLBACK TO SAVEPOINT s{at}; RELEASE SAVEPOINT s{at}")).await {
@@ -222,8 +240,26 @@ impl Env {
         self.check_usable()?;
         match self.link.query(statement, readings).await {
             Ok(rows) => Ok(rows),
-            Err(error) => Err(self.fail(error)),
+            Err(error) => Err(self.judge(error).await),
         }
+    }
+
+    /// Who began before apps or fields were changed may name what is gone by now.
+    async fn judge(&mut self, error: Error) -> Error {
+        if error.is_stale_plan() {
+            self.link.forget_statements().await;
+            return self.fail(Error::Outdated);
+        }
+        if !error.is_about_schema() {
+            return self.fail(error);
+        }
+        // Asked of the database: the swap comes shortly after the commit, and maybe in another process.
+        if self.savepoints.is_empty() {
+            self.link.abandon();
+        }
+        let now = self.engine.stored_version().await.unwrap_or_default();
+        let outdated = self.rebuilt.is_none() && now != self.registry.version;
+        self.fail(if outdated { Error::Outdated } else { error })
     }
 
     /// A statement that changes `model` and answers with ids.
@@ -241,7 +277,7 @@ impl Env {
         self.ready_to_write().await?;
         match self.link.execute(statement).await {
             Ok(count) => Ok(count),
-            Err(error) => Err(self.fail(error).about(&self.registry, model)),
+            Err(error) => Err(self.judge(error).await.about(&self.registry, model)),
         }
     }
 

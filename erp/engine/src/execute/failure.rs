@@ -26,6 +26,24 @@ impl Error {
         if busy { Error::Busy(error) } else { Error::Database(error) }
     }
 
+    /// Whether the database lacks a table or column that the statement names: as after another transaction dropped it.
+    pub(super) fn is_about_schema(&self) -> bool {
+        let Error::Database(sqlx::Error::Database(database)) = self else { return false };
+        let said = database.message();
+        match database.try_downcast_ref::<sqlx::sqlite::SqliteError>() {
+            Some(_) => {
+                ["no such column", "no such table", "has no column named"].iter().any(|text| said.contains(text))
+            }
+            None => matches!(database.code().as_deref(), Some("42703" | "42P01")) || self.is_stale_plan(),
+        }
+    }
+
+    /// PostgreSQL: a prepared statement's answer would be of other types than when it was prepared.
+    pub(super) fn is_stale_plan(&self) -> bool {
+        let Error::Database(sqlx::Error::Database(database)) = self else { return false };
+        database.code().as_deref() == Some("0A000") && database.message().contains("cached plan")
+    }
+
     /// The same, when it was about writing to `model`.
     pub(super) fn about(self, registry: &Registry, model: &ModelDef) -> Error {
         let Error::Database(sqlx::Error::Database(database)) = &self else { return self };

@@ -10,6 +10,7 @@ mod env;
 mod failure;
 mod hierarchy;
 mod hooks;
+mod life;
 mod lists;
 mod read;
 mod rows;
@@ -18,25 +19,20 @@ mod unlink;
 mod write;
 mod write_each;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
-use tokio::sync::broadcast;
+use tokio::{sync::broadcast, task::AbortHandle};
 
 pub use changes::{Change, ChangeKind};
 pub use create::Inserted;
 pub use db::Db;
 pub(crate) use db::Link;
 pub use env::{Env, Savepoint, Sudo};
+pub use life::{Install, LostField, LostModel, Options, Uninstall};
 pub use read::Search;
 
-use crate::{
-    declare::App,
-    error::Error,
-    plan::Actor,
-    resolve::{Registry, resolve},
-    value::Uid,
-};
+use crate::{declare::App, error::Error, plan::Actor, resolve::Registry, value::Uid};
 
 /// Changes that a slow listener may be behind before it is told that it missed some.
 const CHANGES_KEPT: usize = 4_096;
@@ -47,25 +43,48 @@ pub struct Engine(Arc<Inner>);
 
 struct Inner {
     db: Db,
+    available: Vec<App>,
     registry: ArcSwap<Registry>,
     changes: broadcast::Sender<Change>,
+    /// Hears what other processes do to the registry.
+    listener: OnceLock<AbortHandle>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(listener) = self.listener.get() {
+            listener.abort();
+        }
+    }
 }
 
 impl Engine {
-    /// Resolves the apps, brings the schema up to them and makes their records, all in one transaction.
-    pub async fn open(db: Db, apps: &[App]) -> Result<Engine, Error> {
-        let registry = Arc::new(resolve(apps)?);
-        let engine = Engine(Arc::new(Inner {
-            db: db.clone(),
-            registry: ArcSwap::new(registry.clone()),
+    fn new(db: Db, available: Vec<App>, registry: Registry) -> Engine {
+        Engine(Arc::new(Inner {
+            db,
+            available,
+            registry: ArcSwap::from_pointee(registry),
             changes: broadcast::Sender::new(CHANGES_KEPT),
-        }));
-        let mut link = Link::new(db);
-        schema::migrate(&mut link, &registry).await?;
-        let mut env = Env::on(&engine, link, Actor::superuser("apps' records"));
-        env.load_rows(&registry.data).await?;
-        env.commit().await?;
-        Ok(engine)
+            listener: OnceLock::new(),
+        }))
+    }
+
+    fn db(&self) -> &Db {
+        &self.0.db
+    }
+
+    /// Every app that can be installed.
+    pub fn available(&self) -> &[App] {
+        &self.0.available
+    }
+
+    fn has_app(&self, name: &str) -> bool {
+        self.0.available.iter().any(|app| app.name == name)
+    }
+
+    /// After its commit. Of two that were committed shortly after each other the later one stays.
+    fn swap(&self, registry: Arc<Registry>) {
+        self.0.registry.rcu(|now| if now.version < registry.version { registry.clone() } else { now.clone() });
     }
 
     /// Makes the demo records of the apps; those made before stay as they are. Answers how many were made.
@@ -108,6 +127,9 @@ impl Engine {
 
     /// Waits until open transactions are done and closes the connections.
     pub async fn close(&self) {
+        if let Some(listener) = self.0.listener.get() {
+            listener.abort();
+        }
         self.0.db.close().await;
     }
 }

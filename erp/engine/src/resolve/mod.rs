@@ -7,6 +7,7 @@
 mod access;
 mod apps;
 pub(crate) mod coerce;
+pub(crate) mod custom;
 mod data;
 mod mixins;
 mod models;
@@ -21,7 +22,7 @@ pub(crate) use names::constraint as constraint_name;
 pub use registry::{FieldDef, Kind, MONEY_SCALE, ModelDef, Registry, UniqueDef};
 pub(crate) use registry::{LinkTable, OrderTerm, RowDef, RowValue, shorten};
 
-use crate::declare::App;
+use crate::{declare::App, kernel};
 
 /// Everything that is wrong with the declarations, not only the first thing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,25 +51,10 @@ impl ResolveErrors {
     }
 }
 
-/// The engine's own app: what it needs itself to keep apps' data.
-fn kernel() -> App {
-    use crate::declare::{Field, Model};
-    App::new("kernel", "Kernel").model(
-        Model::new("ir.model.data", "External Identifier")
-            .description("Which record an app's data row or an import became")
-            .without_log_access()
-            .field(Field::char("app").required())
-            .field(Field::char("name").required())
-            .field(Field::char("model").required())
-            .field(Field::integer("res_id").required().index())
-            .unique(&["app", "name"], "this external id is taken"),
-    )
-}
-
 /// All declarations at once; the order of `apps` does not matter.
 pub fn resolve(apps: &[App]) -> Result<Registry, ResolveErrors> {
     let mut errors = ResolveErrors::default();
-    let kernel = kernel();
+    let kernel = kernel::app();
     let ordered = apps::in_loading_order(&kernel, apps, &mut errors);
     let mut drafts = models::merge(&ordered, &mut errors);
     mixins::apply(&mut drafts, &mut errors);

@@ -9,7 +9,7 @@ use crate::{
     declare::{Check, Compute, Default, OnDelete},
     domain::Domain,
     error::{Error, Operation},
-    value::Value,
+    value::{Id, Value},
 };
 
 #[derive(Debug, std::default::Default)]
@@ -23,6 +23,10 @@ pub struct Registry {
     pub(crate) methods: crate::call::Methods,
     /// Link tables of many2many fields by name.
     pub(crate) links: BTreeMap<String, LinkTable>,
+    /// Counts up with every change of what is declared in this database; 0 for one that was only resolved.
+    pub version: u64,
+    /// (model, name) of the fields that people made, by their rows' ids.
+    pub(crate) custom_fields: BTreeMap<Id, (String, String)>,
 }
 
 /// Where a many2many relation is kept; two fields that name it are its two sides.

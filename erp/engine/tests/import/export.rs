@@ -19,7 +19,7 @@ on_both! {
             x.b | Organi | ~ | ~ | ~ | ~
         ").await;
         let belgium = office.id("res.country", "Belgium").await;
-        office.env.create("ir.model.data", values! { "app" => "base", "name" => "be", "model" => "res.country", "res_id" => belgium.0 }).await.unwrap();
+        office.env.create("ir.model.data", values! { "module" => "base", "name" => "be", "model" => "res.country", "res_id" => belgium.0 }).await.unwrap();
         let fields = ["id", ".id", "name", "country_id/id", "type", "child_ids/name", "child_ids/country_id", "country_id/code"];
         assert_eq!(export(&mut office, "res.partner", &ids, &fields).await, json!([
             ["x.a", ids[0], "Bigees", "base.be", "Invoice Address", "Fabien", "France", "BE"],
