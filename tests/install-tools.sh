@@ -53,6 +53,12 @@ if [ -f tests/browser/package-lock.json ] && command -v npm >/dev/null; then
     fi
 fi
 
+# Clients of the external API, which the conformance tests run unchanged.
+if [ "$what" = test ] && [ ! -x "$cache/conformance/bin/python" ]; then
+    python3 -m venv "$cache/conformance"
+    "$cache/conformance/bin/pip" -q install odoorpc==0.10.1 odoo-client-lib==2.0.1
+fi
+
 # The encoder that the benchmark compares with.
 if [ "$what" = bench ] && [ ! -x "$cache/python/bin/python" ]; then
     python3 -m venv "$cache/python"

@@ -3,7 +3,7 @@
 use axum::{
     Json,
     extract::{FromRequestParts, State},
-    http::{HeaderMap, header, request::Parts},
+    http::{HeaderMap, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use serde_json::{Map, Value, json};
@@ -157,6 +157,17 @@ pub(super) async fn call(State(state): State<AppState>, caller: Caller, headers:
         run(&state, caller, params).await
     })
     .await
+}
+
+pub(super) async fn load_menus(State(state): State<AppState>, session: Session) -> Response {
+    let menus = execute(&state.engine, session.uid, "ir.ui.menu", "load_menus", Vec::new(), Map::new()).await;
+    match menus {
+        Ok(menus) => Json(menus).into_response(),
+        Err(fault) => {
+            let status = StatusCode::from_u16(fault.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            (status, Json(fault.data())).into_response()
+        }
+    }
 }
 
 pub(super) async fn version_info(State(state): State<AppState>, headers: HeaderMap, body: Whole) -> Response {

@@ -55,3 +55,6 @@ pub(crate) async fn version(engine: &Engine) -> Version {
         _ => Version::default(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     state::AppState,
     web::{
-        Capability::{Bearer, Credentials, Public, Rpc},
+        Capability::{Bearer, Credentials, Public, Rpc, User},
         Peer, Route, route,
     },
 };
@@ -37,6 +37,9 @@ pub(crate) const ROUTES: &[Route] = &[
     route(Method::POST, "/web/dataset/call_button/{*path}", Rpc, || post(dataset::call_button)),
     route(Method::POST, "/web/dataset/call", Rpc, || post(dataset::call)),
     route(Method::POST, "/web/webclient/version_info", Public, || post(dataset::version_info)),
+    route(Method::GET, "/web/webclient/load_menus", User, || get(dataset::load_menus)),
+    // The last part changes with the menus, for browsers that keep what they got.
+    route(Method::GET, "/web/webclient/load_menus/{hash}", User, || get(dataset::load_menus)),
     route(Method::GET, "/web/version", Public, || get(dataset::version)),
     route(Method::POST, "/web/database/list", Public, || post(dataset::databases)),
     route(Method::GET, "/web/binary/company_logo", Public, || get(dataset::company_logo)),
