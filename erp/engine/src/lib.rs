@@ -24,8 +24,9 @@ pub use context::Context;
 pub use domain::{Domain, DomainError, Leaf, Op, Operand, Term};
 pub use error::{Error, Operation};
 pub use execute::{
-    Change, ChangeKind, Db, Engine, Env, Inserted, Install, LostField, LostModel, Options, Savepoint, Search, Sudo,
-    Uninstall,
+    Change, ChangeKind, Db, Engine, Env, Group, Groups, Inserted, Install, Key, LostField, LostModel, Options,
+    Savepoint, Search, Sudo, Uninstall,
 };
+pub use plan::{Aggregator, Granularity, Grouping, default_aggregator};
 pub use record::{Command, Record, Values};
 pub use value::{FromValue, Id, Uid, Value};

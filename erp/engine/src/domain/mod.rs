@@ -21,11 +21,13 @@
 
 mod eval;
 mod parse;
+mod period;
 mod write;
 
 pub(crate) use eval::whole_day;
 pub use eval::{Lookup, Relation};
 pub use parse::{DomainError, MAX_DEPTH, MAX_LEAVES, MAX_LIST};
+pub use period::Period;
 
 use std::{borrow::Cow, sync::Arc};
 

@@ -55,7 +55,8 @@ impl Db {
         if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             let options = PgConnectOptions::from_str(url)
                 .map_err(|error| Error::BadUrl(format!("the database address is wrong ({error})")))?
-                .options([("timezone", "UTC"), ("standard_conforming_strings", "on")])
+                // Compiling a statement of five hundred conditions took half a minute, to run once.
+                .options([("timezone", "UTC"), ("standard_conforming_strings", "on"), ("jit", "off")])
                 .application_name("erp");
             let pool = PgPoolOptions::new()
                 .max_connections(POSTGRES_CONNECTIONS)

@@ -8,6 +8,7 @@ mod db;
 mod delegation;
 mod env;
 mod failure;
+mod group;
 mod hierarchy;
 mod hooks;
 mod life;
@@ -29,6 +30,7 @@ pub use create::Inserted;
 pub use db::Db;
 pub(crate) use db::Link;
 pub use env::{Env, Savepoint, Sudo};
+pub use group::{Group, Groups, Key};
 pub use life::{Install, LostField, LostModel, Options, Uninstall};
 pub use read::Search;
 

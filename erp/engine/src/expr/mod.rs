@@ -57,6 +57,7 @@ pub use ast::{Arguments, CompareOp, MathOp, Node, Paths, quoted};
 pub use eval::{MAX_STEPS, Names, Scope, eval};
 pub use parse::{MAX_DEPTH, MAX_NODES, MAX_TEXT, parse};
 pub use time::Delta;
+pub(crate) use time::format as format_time;
 pub use value::Val;
 
 /// Why a text is no expression, or an expression has no value.

@@ -123,7 +123,7 @@ pub(super) fn parse(text: &str) -> Option<DateTime> {
 }
 
 /// The directives of `strftime` that mean the same everywhere; English names.
-pub(super) fn format(at: DateTime, format: &str) -> Result<String, String> {
+pub(crate) fn format(at: DateTime, format: &str) -> Result<String, String> {
     use std::fmt::Write;
     const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
     const MONTHS: [&str; 12] = [

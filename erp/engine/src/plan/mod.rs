@@ -3,10 +3,12 @@
 //! Identifiers come from the registry alone (`[a-z][a-z0-9_]*`, quoted besides), everything else is a parameter. Rights
 //! and record rules are part of the statement, so a caller cannot forget them.
 
+mod buckets;
 mod compare;
 mod condition;
 mod dialect;
 mod follow;
+mod group;
 mod leaf;
 mod links;
 mod pattern;
@@ -21,7 +23,10 @@ use std::{collections::HashMap, sync::Arc};
 
 use jiff::Timestamp;
 
+pub use buckets::Granularity;
 pub(crate) use dialect::{Dialect, Reading};
+pub(crate) use group::GroupKey;
+pub use group::{Aggregator, Grouping, default_aggregator};
 pub(crate) use links::Link;
 pub(crate) use pattern::Pattern;
 pub(crate) use select::{List, Select, Wanted};

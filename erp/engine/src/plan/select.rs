@@ -1,6 +1,6 @@
 //! Reading: search, read, count.
 
-use sea_query::{Alias, DynIden, Expr, LockType, NullOrdering, Order, Query, SelectStatement};
+use sea_query::{Alias, DynIden, Expr, LockType, Order, Query, SelectStatement};
 
 use super::{
     Dialect, Planner, Reading, Statement,
@@ -39,7 +39,7 @@ pub(crate) struct Wanted<'a> {
     pub(crate) lock: bool,
 }
 
-impl Planner<'_> {
+impl<'r> Planner<'r> {
     /// The records' ids and fields. No fields at all: those that the actor may see.
     pub(crate) fn select(&mut self, model: &ModelDef, fields: &[&str], wanted: &Wanted<'_>) -> Result<Select, Error> {
         self.check(model, Operation::Read)?;
@@ -125,7 +125,13 @@ impl Planner<'_> {
 
     /// The value at the end of a path: a column, or a subquery through many2one fields, empty where the actor may not
     /// see the record there.
-    fn value_at(&mut self, alias: &DynIden, model: &ModelDef, path: &Path<'_>, name: &str) -> Result<Expr, Error> {
+    pub(super) fn value_at(
+        &mut self,
+        alias: &DynIden,
+        model: &ModelDef,
+        path: &Path<'_>,
+        name: &str,
+    ) -> Result<Expr, Error> {
         let single = |step: &Step<'_>| matches!(step.field.kind, Kind::Many2One { .. });
         if !path.steps.iter().all(single) || !path.field.is_column() {
             return Err(Error::Domain {
@@ -136,7 +142,7 @@ impl Planner<'_> {
         self.through(alias, &path.steps, path.field)
     }
 
-    fn through(&mut self, alias: &DynIden, steps: &[Step<'_>], field: &FieldDef) -> Result<Expr, Error> {
+    pub(super) fn through(&mut self, alias: &DynIden, steps: &[Step<'_>], field: &FieldDef) -> Result<Expr, Error> {
         let [step, rest @ ..] = steps else { return Ok(column(alias, field)) };
         let (mut select, next) = self.related(alias, step, true)?;
         select.expr(self.through(&next, rest, field)?);
@@ -166,23 +172,37 @@ impl Planner<'_> {
         for term in terms {
             let path = path::follow(self.registry, model, &term.path)?;
             self.check_path(&path)?;
+            let wrong = |problem: &str| Error::Order {
+                model: model.name.to_string(),
+                order: term.path.clone(),
+                problem: problem.to_owned(),
+            };
             if path.field.kind == Kind::Json || path.field.kind.is_binary() {
-                return Err(Error::Order {
-                    model: model.name.to_string(),
-                    order: term.path.clone(),
-                    problem: "JSON and binary fields have no order".to_owned(),
-                });
+                return Err(wrong("JSON and binary fields have no order"));
+            }
+            if path.field.is_computed() && !path.field.store {
+                return Err(wrong("the field is computed and not kept, so nothing can be put in its order"));
             }
             by_id |= term.path == "id";
+            // Records stand in their own model's order: by their names, mostly.
+            if let (Kind::Many2One { comodel, .. }, Path { steps, model: end, field, .. }) = (&path.field.kind, &path) {
+                let comodel = self.registry.model(comodel)?;
+                if self.check(comodel, Operation::Read).is_ok() {
+                    let step = Step { model: end, field, comodel };
+                    let before: Vec<Step<'_>> = steps.iter().copied().chain([step]).collect();
+                    let mut fields = Vec::new();
+                    self.collect_order(comodel, &before, term.descending, 1, &mut fields)?;
+                    for (steps, field, descending) in fields {
+                        let owner = Path { steps, model: comodel, field, seen: Vec::new() };
+                        let expr = self.value_at(alias, model, &owner, &term.path)?;
+                        self.order_by(select, expr, descending, true);
+                    }
+                }
+            }
+            // Where none is empty the plain form can use an index.
             let nullable = path.field.nullable() || !path.steps.is_empty();
             let expr = self.value_at(alias, model, &path, &term.path)?;
-            let direction = if term.descending { Order::Desc } else { Order::Asc };
-            // Empty ones last, as PostgreSQL has it by itself; where none is empty the plain form can use an index.
-            let nulls = if term.descending { NullOrdering::First } else { NullOrdering::Last };
-            match (self.dialect, nullable) {
-                (Dialect::Sqlite, true) => select.order_by_expr_with_nulls(expr, direction, nulls),
-                _ => select.order_by_expr(expr, direction),
-            };
+            self.order_by(select, expr, term.descending, nullable);
         }
         if !by_id {
             select.order_by((alias.clone(), Alias::new("id")), Order::Asc);

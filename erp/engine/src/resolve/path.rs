@@ -5,7 +5,7 @@ use super::{
     registry::{FieldDef, Kind, ModelDef, OrderTerm, Registry, shorten},
 };
 use crate::{
-    domain::{Domain, Op, Operand},
+    domain::{Domain, MAX_LEAVES, Op, Operand},
     error::Error,
     value::Value,
 };
@@ -96,7 +96,7 @@ pub(crate) fn follow<'r>(registry: &'r Registry, model: &'r ModelDef, path: &str
 /// known.
 pub(crate) fn check_domain(registry: &Registry, model: &ModelDef, domain: &Domain) -> Result<(), Error> {
     let problem = |problem: String| Error::Domain { model: model.name.to_string(), problem };
-    domain.check_size().map_err(|error| problem(error.to_string()))?;
+    domain.check_size_within(MAX_LEAVES + 20).map_err(|error| problem(error.to_string()))?;
     check_terms(registry, model, domain)
 }
 
