@@ -81,7 +81,7 @@ fn models() -> (Registry, References) {
         }
     }
     let registry = resolve(&app).unwrap();
-    (registry, References { groups, actions, others: BTreeMap::new() })
+    (registry, References { groups, actions, ..References::default() })
 }
 
 fn cases(of: &str) -> Vec<(PathBuf, Case)> {

@@ -52,6 +52,10 @@ pub struct Model {
     /// Text fields that a name search looks at besides the record's name.
     #[serde(default)]
     pub name_search: Vec<String>,
+    /// A model of which one record is made with each of this one's, under the same id, with the fields that both have:
+    /// so models that share it never share an id.
+    #[serde(default)]
+    pub ids_of: Option<String>,
     /// (text field with a model's name, integer field with a record's id): who may read that record may read this one,
     /// who may change it may make, change and delete this one. Rows that name no record are everybody's with the rights.
     #[serde(default)]
@@ -102,6 +106,7 @@ impl Model {
             checks: Vec::new(),
             metadata: false,
             name_search: Vec::new(),
+            ids_of: None,
             follows: None,
         }
     }
@@ -123,6 +128,11 @@ impl Model {
 
     pub fn inherits(mut self, field: &str, model: &str) -> Model {
         self.inherits.push((field.to_owned(), model.to_owned()));
+        self
+    }
+
+    pub fn ids_of(mut self, model: &str) -> Model {
+        self.ids_of = Some(model.to_owned());
         self
     }
 

@@ -16,6 +16,9 @@ pub struct View {
     /// External id of the view that this one extends.
     #[serde(default)]
     pub inherit: Option<String>,
+    /// With `inherit`: a view of its own that starts as the other one, instead of changes to that one.
+    #[serde(default)]
+    pub primary: bool,
     #[serde(default = "sixteen")]
     pub priority: i64,
     /// External ids of the groups that see it; everybody when empty.
@@ -34,6 +37,7 @@ impl View {
             model: model.to_owned(),
             arch: arch.to_owned(),
             inherit: None,
+            primary: false,
             priority: sixteen(),
             groups: Vec::new(),
         }
@@ -41,6 +45,11 @@ impl View {
 
     pub fn extend(id: &str, inherit: &str, arch: &str) -> View {
         View { inherit: Some(inherit.to_owned()), ..View::new(id, "", arch) }
+    }
+
+    /// A view of its own that starts as another one.
+    pub fn from(id: &str, inherit: &str, arch: &str) -> View {
+        View { primary: true, ..View::extend(id, inherit, arch) }
     }
 
     pub fn priority(mut self, priority: i64) -> View {
@@ -102,6 +111,22 @@ impl WindowAction {
 
     pub fn context(mut self, text: &str) -> WindowAction {
         self.context = text.to_owned();
+        self
+    }
+
+    /// External ids of views to use instead of the first ones of their types.
+    pub fn views(mut self, ids: &[&str]) -> WindowAction {
+        self.views = ids.iter().map(|&s| s.to_owned()).collect();
+        self
+    }
+
+    pub fn search_view(mut self, id: &str) -> WindowAction {
+        self.search_view = Some(id.to_owned());
+        self
+    }
+
+    pub fn groups(mut self, groups: &[&str]) -> WindowAction {
+        self.groups = groups.iter().map(|&s| s.to_owned()).collect();
         self
     }
 

@@ -1,5 +1,7 @@
 use std::collections::HashSet;
 
+use futures_util::future::BoxFuture;
+
 use super::{ChangeKind, Env, apart::Apart, delegation::holder, env::ids, read::CHUNK};
 use crate::{
     declare::Default,
@@ -56,6 +58,7 @@ impl Env {
             self.make_parents(model, &mut rows).await?;
         }
         let columns: Vec<&FieldDef> = model.stored().filter(|field| field.kind != Kind::Id).collect();
+        let given = self.make_bases(&registry, model, &rows).await?;
         let mut apart = Vec::with_capacity(rows.len());
         let mut full = Vec::with_capacity(rows.len());
         for row in rows {
@@ -71,7 +74,8 @@ impl Env {
         let mut rows = full.into_iter().peekable();
         while rows.peek().is_some() {
             let batch: Vec<Vec<Value>> = rows.by_ref().take(fitting).collect();
-            made.extend(self.insert_batch(&registry, model, &columns, batch, if_new).await?);
+            let given = given.as_ref().map(|ids| ids[made.len()..made.len() + batch.len()].to_vec());
+            made.extend(self.insert_batch(&registry, model, &columns, batch, given, if_new).await?);
         }
         let new: Vec<Id> = made.iter().flatten().copied().collect();
         let apart = made.iter().zip(apart).filter_map(|(id, apart)| Some(((*id)?, apart))).collect();
@@ -88,12 +92,16 @@ impl Env {
         model: &ModelDef,
         columns: &[&FieldDef],
         rows: Vec<Vec<Value>>,
+        given: Option<Vec<Id>>,
         if_new: bool,
     ) -> Result<Vec<Option<Id>>, Error> {
         let count = rows.len();
         // Of one row the database may choose the id. Of several nobody promises in which order the new ids come back,
         // so they are taken beforehand.
-        let reserved = if count > 1 { Some(self.reserve(registry, model, count).await?) } else { None };
+        let reserved = match given {
+            None if count > 1 => Some(self.reserve(registry, model, count).await?),
+            given => given,
+        };
         let insert = Insert { model, columns, rows, ids: reserved.as_deref(), if_new };
         let statement = self.planner(registry).insert(insert)?;
         let Some(reserved) = reserved else {
@@ -110,6 +118,28 @@ impl Env {
         let select = Planner::new(registry, &system, dialect).select(model, &[], &wanted)?;
         let new: HashSet<Id> = ids(self.query(select.statement, &select.readings).await?).into_iter().collect();
         Ok(reserved.into_iter().map(|id| new.contains(&id).then_some(id)).collect())
+    }
+
+    /// Records of the model whose ids this one shares, see [`Model::ids_of`](crate::declare::Model::ids_of).
+    fn make_bases<'a>(
+        &'a mut self,
+        registry: &'a Registry,
+        model: &'a ModelDef,
+        rows: &'a [Values],
+    ) -> BoxFuture<'a, Result<Option<Vec<Id>>, Error>> {
+        Box::pin(async move {
+            let Some(base) = &model.ids_of else { return Ok(None) };
+            let base = registry.model(base)?;
+            let shared = |row: &Values| {
+                let mut values = Values::new();
+                for (name, value) in row.iter().filter(|(name, _)| base.find(name).is_some_and(FieldDef::is_column)) {
+                    values.set(name.to_owned(), value.clone());
+                }
+                values
+            };
+            let bases = rows.iter().map(shared).collect();
+            self.sudo("records that share their ids").create_many(&base.name, bases).await.map(Some)
+        })
     }
 
     /// Ids that nobody else gets. SQLite: this transaction is the only writer until it ends, and inserting the ids moves

@@ -385,6 +385,7 @@ pub(super) fn finish(apps: &[&App], drafts: Drafts) -> Registry {
             checks: declared.checks,
             metadata: declared.metadata,
             name_search: declared.name_search,
+            ids_of: declared.ids_of,
             follows: declared.follows,
             name: name.clone(),
             fields,

@@ -65,6 +65,8 @@ pub struct ModelDef {
     pub metadata: bool,
     /// Text fields that a name search looks at besides the name.
     pub name_search: Vec<String>,
+    /// A model of which one record is made with each of this one's, under the same id.
+    pub ids_of: Option<String>,
     /// (text field with a model's name, integer field with an id) of the record whose rights these records have.
     pub follows: Option<(String, String)>,
     /// Many2one fields, of any model, that point here.

@@ -19,6 +19,11 @@ pub(super) fn connect(drafts: &mut Drafts, errors: &mut ResolveErrors) -> BTreeM
     name_links(drafts);
     let mut references: Vec<(String, Reference)> = Vec::new();
     for draft in drafts.values() {
+        if let Some(base) = draft.declared.ids_of.as_ref()
+            && drafts.get(base).is_none_or(|other| other.declared.is_abstract)
+        {
+            errors.model(&draft.app, &draft.name, format_args!("takes its ids from {base}, which no app declares"));
+        }
         for field in &draft.fields {
             let mut wrong = |problem: String| errors.field(&field.app, &draft.name, &field.def.name, problem);
             match &field.def.kind {

@@ -1,6 +1,6 @@
 //! Whether a view says only what its model, and the type of view, can show. Everything that is wrong at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Combined, ViewError, ViewKind,
@@ -24,6 +24,8 @@ const MOST_ERRORS: usize = 20;
 pub struct References {
     pub groups: BTreeMap<String, i64>,
     pub actions: BTreeMap<String, i64>,
+    /// Of actions that are named by their ids, those that there are.
+    pub action_ids: BTreeSet<i64>,
     /// Any other record that `%(app.id)d` may stand for.
     pub others: BTreeMap<String, i64>,
 }
@@ -31,6 +33,39 @@ pub struct References {
 impl References {
     fn id(&self, external_id: &str) -> Option<i64> {
         [&self.actions, &self.groups, &self.others].into_iter().find_map(|known| known.get(external_id)).copied()
+    }
+}
+
+/// What a view refers to, to be looked up before it is expanded and checked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    pub external_ids: BTreeSet<String>,
+    /// Actions that are named by their ids.
+    pub actions: BTreeSet<i64>,
+}
+
+impl Combined {
+    pub fn wanted(&self) -> Wanted {
+        let mut wanted = Wanted::default();
+        for id in self.tree.all_elements() {
+            let is_action = self.tree.attr(id, "type") == Some("action");
+            for (name, value) in self.tree.attrs(id) {
+                let marked = value.split("%(").skip(1).filter_map(|rest| rest.split_once(')'));
+                wanted.external_ids.extend(marked.map(|(external_id, _)| external_id.to_owned()));
+                if name == "groups" {
+                    let groups = value.split(',').map(|group| group.trim().trim_start_matches('!').to_owned());
+                    wanted.external_ids.extend(groups.filter(|group| !group.is_empty()));
+                }
+                if is_action && name == "name" {
+                    match value.parse() {
+                        Ok(id) => drop(wanted.actions.insert(id)),
+                        Err(_) if !value.contains("%(") => drop(wanted.external_ids.insert(value.clone())),
+                        Err(_) => {}
+                    }
+                }
+            }
+        }
+        wanted
     }
 }
 
@@ -292,7 +327,10 @@ impl Checker<'_> {
         }
         let known = name.parse().map_or_else(
             |_| self.references.actions.contains_key(name),
-            |id: i64| self.references.actions.values().any(|&known| known == id),
+            |id: i64| {
+                let by_name = self.references.actions.values().any(|&known| known == id);
+                by_name || self.references.action_ids.contains(&id)
+            },
         );
         if !known {
             let near = did_you_mean(name, self.references.actions.keys().map(String::as_str));

@@ -2,6 +2,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::xml::Tree;
+
 /// The ways to show records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -71,4 +73,10 @@ impl fmt::Display for ViewKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
+}
+
+/// What the root element of an architecture says; nothing for an extension, or what is no architecture.
+pub fn kind_of_arch(arch: &str) -> Option<ViewKind> {
+    let tree = Tree::parse(arch, 0).ok()?;
+    ViewKind::from_name(tree.tag(tree.root()?))
 }

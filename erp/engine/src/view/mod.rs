@@ -22,11 +22,11 @@ mod settings;
 mod xml;
 mod xpath;
 
-pub use check::{References, check, expand};
+pub use check::{References, Wanted, check, expand};
 pub use combine::{Combined, ViewSource, combine};
 pub use default::default_arch;
 pub use error::{Origin, ViewError};
-pub use kind::ViewKind;
+pub use kind::{ViewKind, kind_of_arch};
 pub use present::{Presented, Viewer, present, terms};
 
 /// `list` and `tree` are the same.

@@ -61,6 +61,26 @@ async fn person(env: &mut Env, name: &str, boss: Option<Id>) -> Id {
 }
 
 on_both! {
+    async fn models_that_share_their_ids_never_share_one(db: TestDb) {
+        let app = App::new("zoo", "Zoo")
+            .model(Model::new("animal", "Animal").field(Field::char("name")).field(Field::integer("legs")))
+            .model(Model::new("cat", "Cat").ids_of("animal").field(Field::char("name")).field(Field::char("fur")))
+            .model(Model::new("bird", "Bird").ids_of("animal").field(Field::char("name")));
+        let wrong = resolve(&[App::new("x", "X").model(Model::new("a", "A").ids_of("b"))]).unwrap_err();
+        assert!(wrong.to_string().contains("takes its ids from b"), "{wrong}");
+        let engine = db.open(&[app]).await;
+        let mut env = engine.superuser("test").await.unwrap();
+        let cat = env.create("cat", values! { "name" => "Tom", "fur" => "grey" }).await.unwrap();
+        let rows = vec![values! { "name" => "Crow" }, values! { "name" => "Owl" }];
+        let birds = env.create_many("bird", rows).await.unwrap();
+        let other = env.create("cat", values! { "name" => "Mia" }).await.unwrap();
+        assert_eq!([cat, birds[0], birds[1], other], [Id(1), Id(2), Id(3), Id(4)]);
+        let all = env.search_read("animal", &domain!(), &["name"], Search::order("id")).await.unwrap();
+        assert_eq!(all.iter().map(|row| row.get_str("name")).collect::<Vec<_>>(), ["Tom", "Crow", "Owl", "Mia"]);
+        let owl = env.read("bird", &[Id(3)], &["name"]).await.unwrap();
+        assert_eq!(owl[0].get_str("name"), "Owl");
+    }
+
     async fn a_model_has_the_fields_of_its_mixins_and_of_what_extends_them(db: TestDb) {
         let (engine, mut env) = open(db).await;
         let registry = engine.registry();
