@@ -67,6 +67,12 @@ impl Pending {
         self.0.iter().filter(|(model, ..)| is(model)).map(|(_, _, ids)| ids.len()).sum()
     }
 
+    /// What was noted of one model and kind.
+    pub(super) fn ids_of<'a>(&'a self, model: &'a str, kind: ChangeKind) -> impl Iterator<Item = Id> + 'a {
+        let same = move |entry: &&(Arc<str>, ChangeKind, Vec<Id>)| *entry.0 == *model && entry.1 == kind;
+        self.0.iter().filter(same).flat_map(|entry| entry.2.iter().copied())
+    }
+
     /// Without what listeners cannot have known of: a record made and deleted in one transaction never was, a write to
     /// one just made is part of its making.
     pub(super) fn into_changes(self, by: Option<Uid>) -> Vec<Change> {

@@ -1,4 +1,4 @@
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use futures_util::future::BoxFuture;
 
@@ -57,6 +57,7 @@ impl Env {
         if !model.inherits.is_empty() {
             self.make_parents(model, &mut rows).await?;
         }
+        let taken = self.take_computed(&registry, model, &mut rows, Operation::Create)?;
         let columns: Vec<&FieldDef> = model.stored().filter(|field| field.kind != Kind::Id).collect();
         let given = self.make_bases(&registry, model, &rows).await?;
         let mut apart = Vec::with_capacity(rows.len());
@@ -78,10 +79,16 @@ impl Env {
             made.extend(self.insert_batch(&registry, model, &columns, batch, given, if_new).await?);
         }
         let new: Vec<Id> = made.iter().flatten().copied().collect();
-        let apart = made.iter().zip(apart).filter_map(|(id, apart)| Some(((*id)?, apart))).collect();
+        self.mark_created(&registry, model, &new, &taken.kept(&made)).await?;
+        let apart: Vec<(Id, Apart<'_>)> =
+            made.iter().zip(apart).filter_map(|(id, apart)| Some(((*id)?, apart))).collect();
+        let lists = apart.iter().flat_map(|(_, apart)| &apart.lists).map(|(field, _)| field.name.as_str());
+        let listed: BTreeSet<&str> = lists.collect();
         self.write_apart(&registry, model, apart, true).await?;
+        self.mark_written(&registry, model, &new, &listed.into_iter().collect::<Vec<_>>()).await?;
         self.obey_rules(&registry, model, &new, Operation::Create).await?;
         self.pending.add(&model.name, ChangeKind::Created, new.iter().copied());
+        self.run_inverses(&registry, model, taken, &made).await?;
         self.after_create(model, &new).await?;
         Ok(Inserted(made))
     }
@@ -116,7 +123,8 @@ impl Env {
         let system = super::Actor::superuser("which rows are new");
         let dialect = self.planner(registry).dialect;
         let select = Planner::new(registry, &system, dialect).select(model, &[], &wanted)?;
-        let new: HashSet<Id> = ids(self.query(select.statement, &select.readings).await?).into_iter().collect();
+        let new: HashSet<Id> =
+            ids(self.query_unsettled(select.statement, &select.readings).await?).into_iter().collect();
         Ok(reserved.into_iter().map(|id| new.contains(&id).then_some(id)).collect())
     }
 
@@ -158,7 +166,7 @@ impl Env {
             ),
         };
         let statement = Statement { sql: sql.to_owned(), values: sea_query::Values(values) };
-        let found = ids(self.query(statement, &[Reading::Id]).await?);
+        let found = ids(self.query_unsettled(statement, &[Reading::Id]).await?);
         Ok(match (found[..].first(), found.len() as i64 == count) {
             (Some(last), _) if self.planner(registry).dialect == Dialect::Sqlite => {
                 (last.0 + 1..=last.0 + count).map(Id).collect()
@@ -212,7 +220,7 @@ impl Env {
                     Some(value) => value,
                     None => self.default_of(model, field)?,
                 };
-                if field.required && value.is_null() {
+                if field.required && value.is_null() && !field.is_computed() {
                     return Err(needs_value(model, field));
                 }
                 Ok(value)

@@ -5,12 +5,14 @@ use jiff::Timestamp;
 use super::{
     Engine, Link,
     changes::{Mark, Pending},
+    checks::Rechecks,
+    compute::{Before, Marks},
 };
 use crate::{
     context::Context,
     domain::{Domain, Op},
     error::Error,
-    plan::{Actor, Planner, Reading, Statement},
+    plan::{Actor, Dialect, Planner, Reading, Statement},
     resolve::{ModelDef, Registry},
     value::{Id, Uid, Value},
 };
@@ -32,6 +34,11 @@ pub struct Env {
     pub(super) rebuilt: Option<Arc<Registry>>,
     /// Changes of metadata that the registry has taken up already.
     pub(super) metadata_seen: usize,
+    /// Computed fields that are not right any more; see [`compute`](super::compute).
+    pub(super) marks: Marks,
+    pub(super) settling: bool,
+    pub(super) rechecks: Rechecks,
+    pub(super) tracked: Before,
 }
 
 /// The registry as it was; and if it was resolved anew in this transaction, with what.
@@ -101,6 +108,10 @@ impl Env {
             context: Context::default(),
             rebuilt: None,
             metadata_seen: 0,
+            marks: Marks::default(),
+            settling: false,
+            rechecks: Rechecks::default(),
+            tracked: Before::default(),
         }
     }
 
@@ -157,7 +168,9 @@ impl Env {
     /// commit that nobody hears of would leave pages showing what was before.
     pub async fn commit(mut self) -> Result<(), Error> {
         self.check_usable()?;
+        self.tell_tracked().await?;
         self.refresh_if_touched().await?;
+        self.tell_tracked().await?;
         let Env { engine, actor, mut link, pending, rebuilt, .. } = self;
         if !link.is_open() {
             return Ok(());
@@ -200,6 +213,8 @@ impl Env {
     /// back in the reverse order, those left over together with the one before.
     pub async fn savepoint(&mut self) -> Result<Savepoint, Error> {
         self.ready_to_write().await?;
+        // What is marked now would be forgotten if it were computed later and that taken back.
+        self.settle().await?;
         let at = self.savepoints.len();
         self.link.run(format!("SAVEPOINT s{at}")).await?;
         let metadata = (self.registry.clone(), self.rebuilt.clone(), self.metadata_seen);
@@ -225,6 +240,9 @@ impl Env {
             (self.registry, self.rebuilt, self.metadata_seen) = metadata;
         }
         self.failed = false;
+        // All of them are of what is taken back now. Tracked fields are compared with what is there in the end.
+        self.marks = Marks::default();
+        self.rechecks.clear();
         match self.link.run(format!("ROLLBACK TO SAVEPOINT s{at}; RELEASE SAVEPOINT s{at}")).await {
             Ok(()) => Ok(()),
             Err(error) => Err(self.fail(error)),
@@ -236,7 +254,24 @@ impl Env {
         self.link.ready_to_write().await
     }
 
+    pub(super) fn dialect(&self) -> Dialect {
+        self.link.dialect()
+    }
+
+    /// Sees every computed field as it must be.
     pub(super) async fn query(&mut self, statement: Statement, readings: &[Reading]) -> Result<Vec<Vec<Value>>, Error> {
+        if !self.marks.is_empty() {
+            self.settle().await?;
+        }
+        self.query_unsettled(statement, readings).await
+    }
+
+    /// For what no computed field matters to.
+    pub(super) async fn query_unsettled(
+        &mut self,
+        statement: Statement,
+        readings: &[Reading],
+    ) -> Result<Vec<Vec<Value>>, Error> {
         self.check_usable()?;
         match self.link.query(statement, readings).await {
             Ok(rows) => Ok(rows),
@@ -265,7 +300,7 @@ impl Env {
     /// A statement that changes `model` and answers with ids.
     pub(super) async fn change(&mut self, model: &ModelDef, statement: Statement) -> Result<Vec<Id>, Error> {
         self.ready_to_write().await?;
-        let rows = match self.query(statement, &[Reading::Id]).await {
+        let rows = match self.query_unsettled(statement, &[Reading::Id]).await {
             Ok(rows) => rows,
             Err(error) => return Err(error.about(&self.registry, model)),
         };
@@ -282,7 +317,14 @@ impl Env {
     }
 
     pub(super) async fn number(&mut self, statement: Statement) -> Result<u64, Error> {
-        let rows = self.query(statement, &[Reading::Int]).await?;
+        if !self.marks.is_empty() {
+            self.settle().await?;
+        }
+        self.number_unsettled(statement).await
+    }
+
+    pub(super) async fn number_unsettled(&mut self, statement: Statement) -> Result<u64, Error> {
+        let rows = self.query_unsettled(statement, &[Reading::Int]).await?;
         Ok(match rows.first().and_then(|row| row.first()) {
             Some(Value::Int(count)) => u64::try_from(*count).unwrap_or(0),
             _ => 0,

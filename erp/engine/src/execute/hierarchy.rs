@@ -24,7 +24,9 @@ impl Env {
                  WHERE t.\"{parent}\" IS NOT NULL AND up.low <> up.high) \
                  SELECT count(*) FROM up WHERE low = high"
             );
-            let circles = self.number(Statement { sql, values: sea_query::Values(Vec::new()) }).await?;
+            // Before anything is computed along the circle.
+            let statement = Statement { sql, values: sea_query::Values(Vec::new()) };
+            let circles = self.number_unsettled(statement).await?;
             if circles > 0 {
                 let problem = format!("recursive hierarchy: a {} cannot be above itself; choose another", model.label);
                 let circle = Error::Validation { model: model.name.to_string(), field: field.name.clone(), problem };

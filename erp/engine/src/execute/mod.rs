@@ -2,6 +2,8 @@
 
 mod apart;
 mod changes;
+mod checks;
+mod compute;
 mod create;
 mod data;
 mod db;

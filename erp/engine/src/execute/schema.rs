@@ -1,7 +1,10 @@
 //! The schema that the registry asks for, brought about in one transaction: tables, columns, indexes and references
 //! that are missing are added. Nothing is dropped or changed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::Link;
 use crate::{
@@ -20,7 +23,8 @@ struct Found {
     references: BTreeSet<String>,
 }
 
-pub(crate) async fn migrate(link: &mut Link, registry: &Registry) -> Result<(), Error> {
+/// Answers which computed fields are new where records may be already: (model, field).
+pub(crate) async fn migrate(link: &mut Link, registry: &Registry) -> Result<Vec<(Arc<str>, String)>, Error> {
     link.ready_to_write().await?;
     if link.dialect() == Dialect::Postgres {
         // Several processes of one company may start at once. The number is this program's own, "erp1".
@@ -31,7 +35,24 @@ pub(crate) async fn migrate(link: &mut Link, registry: &Registry) -> Result<(), 
         tracing::debug!(sql, "schema changes");
         link.run(sql).await?;
     }
-    Ok(())
+    Ok(new_computed(registry, &found))
+}
+
+fn new_computed(registry: &Registry, found: &Found) -> Vec<(Arc<str>, String)> {
+    let mut new = Vec::new();
+    for model in registry.models() {
+        let Some(columns) = found.columns.get(&model.table) else { continue };
+        for field in model.fields.iter().filter(|field| field.is_computed() && field.store) {
+            let there = match &field.kind {
+                Kind::Many2Many { relation, .. } => found.columns.contains_key(relation),
+                _ => columns.contains(&field.name),
+            };
+            if !there {
+                new.push((model.name.clone(), field.name.clone()));
+            }
+        }
+    }
+    new
 }
 
 async fn look(link: &mut Link) -> Result<Found, Error> {
@@ -146,7 +167,7 @@ fn column(registry: &Registry, field: &FieldDef, dialect: Dialect, new_table: bo
         (Kind::Boolean, Dialect::Sqlite) => sql += " NOT NULL DEFAULT 0",
         (Kind::Boolean, Dialect::Postgres) => sql += " NOT NULL DEFAULT false",
         // Rows that are there already have nothing for it; new ones are checked before they are written.
-        _ if field.required && new_table => sql += " NOT NULL",
+        _ if field.required && new_table && !field.is_computed() => sql += " NOT NULL",
         _ => {}
     }
     if dialect == Dialect::Sqlite

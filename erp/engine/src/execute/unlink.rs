@@ -125,11 +125,14 @@ impl Env {
             }
             OnDelete::SetNull => {
                 let field = child.field(field)?;
+                let names = [field.name.as_str()];
                 for chunk in found.chunks(CHUNK) {
+                    self.mark_before_write(registry, child, chunk, &names).await?;
                     let domain = Domain::leaf("id", Op::In, chunk);
                     let empty = vec![(field, Value::Null)];
                     let statement = self.as_system(registry, |planner| planner.update(child, &domain, empty))?;
                     self.change(child, statement).await?;
+                    self.mark_written(registry, child, chunk, &names).await?;
                 }
                 self.pending.add(&child.name, ChangeKind::Written, found);
                 Ok(())

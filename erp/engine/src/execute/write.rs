@@ -3,13 +3,16 @@ use std::collections::HashSet;
 use super::{
     ChangeKind, Env,
     apart::Apart,
+    compute::Taken,
     create::{needs_value, not_written},
     delegation::holder,
+    env::ids,
     read::CHUNK,
 };
 use crate::{
     domain::{Domain, Op},
     error::{Error, Operation},
+    plan::Wanted,
     record::Values,
     resolve::{FieldDef, Kind, ModelDef, Registry},
     value::{Id, Value},
@@ -35,9 +38,13 @@ impl Env {
         if !ids.is_empty() {
             self.before_write(model, &ids, &mut values).await?;
         }
-        let given = self.split(model, values)?;
+        let taken = self.take_computed(&registry, model, std::slice::from_mut(&mut values), Operation::Write)?;
+        let mut given = self.split(model, values, &taken)?;
+        let names: Vec<&str> = given.names.iter().map(String::as_str).collect();
         for chunk in ids.chunks(CHUNK) {
             let domain = Domain::leaf("id", Op::In, chunk);
+            self.note_before_write(&registry, model, chunk, &names).await?;
+            self.mark_before_write(&registry, model, chunk, &names).await?;
             let written = self.update(&registry, model, &domain, given.clone()).await?;
             if written.len() < chunk.len() {
                 let written: HashSet<Id> = written.into_iter().collect();
@@ -46,7 +53,11 @@ impl Env {
                 return Err(self.fail(why));
             }
         }
-        if ids.is_empty() { Ok(()) } else { self.after_write(model, &ids, &given.names).await }
+        if ids.is_empty() {
+            return Ok(());
+        }
+        self.inverses_of_write(&registry, model, taken, &mut given, &ids).await?;
+        self.after_write(model, &ids, &given.names).await
     }
 
     /// Writes to the records that match at that very moment, and says which did. Of two transactions that both ask for
@@ -55,13 +66,49 @@ impl Env {
         let registry = self.registry.clone();
         let model = registry.model(model)?;
         self.before_write(model, &[], &mut values).await?;
-        let given = self.split(model, values)?;
-        let names = given.names.clone();
-        let written = self.update(&registry, model, domain, given).await?;
+        let taken = self.take_computed(&registry, model, std::slice::from_mut(&mut values), Operation::Write)?;
+        let mut given = self.split(model, values, &taken)?;
+        self.before_write_where(&registry, model, domain, &given).await?;
+        let written = self.update(&registry, model, domain, given.clone()).await?;
         if !written.is_empty() {
-            self.after_write(model, &written, &names).await?;
+            self.inverses_of_write(&registry, model, taken, &mut given, &written).await?;
+            self.after_write(model, &written, &given.names).await?;
         }
         Ok(written)
+    }
+
+    /// What must be known of the records before they are written; where something must, they are found and kept from
+    /// others first.
+    async fn before_write_where(
+        &mut self,
+        registry: &Registry,
+        model: &ModelDef,
+        domain: &Domain,
+        given: &Given<'_>,
+    ) -> Result<(), Error> {
+        let names: Vec<&str> = given.names.iter().map(String::as_str).collect();
+        if !self.is_noting(registry, model, &names) {
+            return Ok(());
+        }
+        self.ready_to_write().await?;
+        let wanted = Wanted { domain, order: Some("id"), limit: None, offset: 0, lock: true };
+        let select = self.planner(registry).select(model, &[], &wanted)?;
+        let found = ids(self.query(select.statement, &select.readings).await?);
+        self.note_before_write(registry, model, &found, &names).await?;
+        self.mark_before_write(registry, model, &found, &names).await
+    }
+
+    async fn inverses_of_write(
+        &mut self,
+        registry: &Registry,
+        model: &ModelDef,
+        taken: Taken,
+        given: &mut Given<'_>,
+        ids: &[Id],
+    ) -> Result<(), Error> {
+        given.names.extend(taken.fields().map(str::to_owned));
+        self.run_inverses(registry, model, taken.for_all(ids.len()), &ids.iter().copied().map(Some).collect::<Vec<_>>())
+            .await
     }
 
     async fn update<'r>(
@@ -82,12 +129,14 @@ impl Env {
         let apart = written.iter().map(|id| (*id, given.apart.clone())).collect();
         self.write_apart(registry, model, apart, false).await?;
         self.judge_hierarchy(model, &given.names, &written).await?;
+        let names: Vec<&str> = given.names.iter().map(String::as_str).collect();
+        self.mark_written(registry, model, &written, &names).await?;
         self.obey_rules(registry, model, &written, Operation::Write).await?;
         self.pending.add(&model.name, ChangeKind::Written, written.iter().copied());
         Ok(written)
     }
 
-    pub(super) fn split<'r>(&self, model: &'r ModelDef, values: Values) -> Result<Given<'r>, Error> {
+    pub(super) fn split<'r>(&self, model: &'r ModelDef, values: Values, taken: &Taken) -> Result<Given<'r>, Error> {
         self.check_usable()?;
         model.check_has_records()?;
         self.actor.check(model, Operation::Write)?;
@@ -122,7 +171,7 @@ impl Env {
             }
             given.names.push(name.into_owned());
         }
-        if given.names.is_empty() {
+        if given.names.is_empty() && taken.fields().next().is_none() {
             return Err(Error::Validation {
                 model: model.name.to_string(),
                 field: "(none)".to_owned(),

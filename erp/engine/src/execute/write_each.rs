@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{ChangeKind, Env, apart::Apart, read::CHUNK};
+use super::{ChangeKind, Env, apart::Apart, compute::Taken, read::CHUNK};
 use crate::{
     domain::{Domain, Op},
     error::{Error, Operation},
@@ -19,6 +19,7 @@ struct Alike<'r> {
     stamps: Vec<(&'r FieldDef, Value)>,
     rows: Vec<(Id, Vec<Value>)>,
     apart: Vec<(Id, Apart<'r>)>,
+    taken: Vec<(Id, Taken)>,
 }
 
 impl Env {
@@ -45,7 +46,8 @@ impl Env {
             if values.is_empty() {
                 continue;
             }
-            let given = self.split(model, values)?;
+            let taken = self.take_computed(&registry, model, std::slice::from_mut(&mut values), Operation::Write)?;
+            let given = self.split(model, values, &taken)?;
             let group = match place.get(&given.names) {
                 Some(group) => &mut alike[*group],
                 None => {
@@ -56,12 +58,14 @@ impl Env {
                         stamps: given.stamps.clone(),
                         rows: Vec::new(),
                         apart: Vec::new(),
+                        taken: Vec::new(),
                     });
                     let last = alike.len() - 1;
                     &mut alike[last]
                 }
             };
             group.apart.push((id, given.apart));
+            group.taken.push((id, taken));
             group.rows.push((id, given.columns.into_iter().map(|(_, value)| value).collect()));
         }
         self.write_alike(&registry, model, alike).await
@@ -73,8 +77,13 @@ impl Env {
         model: &'r ModelDef,
         alike: Vec<Alike<'r>>,
     ) -> Result<(), Error> {
-        for Alike { columns, names, stamps, rows, apart } in alike {
+        for Alike { columns, mut names, stamps, rows, apart, taken } in alike {
             let all: Vec<Id> = rows.iter().map(|(id, _)| *id).collect();
+            let written: Vec<&str> = names.iter().map(String::as_str).collect();
+            for chunk in all.chunks(CHUNK) {
+                self.note_before_write(registry, model, chunk, &written).await?;
+                self.mark_before_write(registry, model, chunk, &written).await?;
+            }
             let most = self.planner(registry).dialect.max_parameters() - 100;
             let fitting = (most / (columns.len() + 1)).clamp(1, CHUNK);
             let mut rows = rows.into_iter().peekable();
@@ -98,8 +107,15 @@ impl Env {
             }
             self.write_apart(registry, model, apart, false).await?;
             self.judge_hierarchy(model, &names, &all).await?;
+            self.mark_written(registry, model, &all, &written).await?;
             self.obey_rules(registry, model, &all, Operation::Write).await?;
             self.pending.add(&model.name, ChangeKind::Written, all.iter().copied());
+            for (id, taken) in taken {
+                let inverted = taken.fields().filter(|field| !names.iter().any(|known| known == field));
+                let inverted: Vec<String> = inverted.map(str::to_owned).collect();
+                names.extend(inverted);
+                self.run_inverses(registry, model, taken, &[Some(id)]).await?;
+            }
             self.after_write(model, &all, &names).await?;
         }
         Ok(())

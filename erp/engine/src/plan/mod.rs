@@ -5,6 +5,7 @@
 
 mod buckets;
 mod compare;
+mod compute;
 mod condition;
 mod dialect;
 mod follow;

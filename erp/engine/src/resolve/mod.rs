@@ -1,12 +1,14 @@
 //! Declarations checked and joined to one immutable [`Registry`].
 //!
 //! A line of stages, each fed by the ones before it: apps in loading order -> models -> fields -> relations -> order,
-//! names and unique constraints -> access and rules -> data. Nothing is read but the declarations. All errors of a
+//! names and unique constraints -> computed fields and behaviour -> access and rules -> data. Nothing is read but the declarations. All errors of a
 //! stage are gathered; a stage is left out only when an earlier one left it nothing to stand on.
 
 mod access;
 mod apps;
+mod behaviour;
 pub(crate) mod coerce;
+mod computed;
 pub(crate) mod custom;
 mod data;
 mod mixins;
@@ -18,6 +20,7 @@ mod relations;
 
 use std::fmt;
 
+pub(crate) use computed::{Computed, Expression, Hop, Source, Trigger, walk};
 pub(crate) use names::constraint as constraint_name;
 pub use registry::{FieldDef, Kind, MONEY_SCALE, ModelDef, Registry, UniqueDef};
 pub(crate) use registry::{LinkTable, OrderTerm, RowDef, RowValue, shorten};
@@ -62,6 +65,8 @@ pub fn resolve(apps: &[App]) -> Result<Registry, ResolveErrors> {
     names::check(&mut drafts, &mut errors);
     let mut registry = models::finish(&ordered, drafts);
     registry.links = links;
+    computed::order(&ordered, &mut registry, &mut errors);
+    behaviour::gather(&ordered, &mut registry, &mut errors);
     access::attach(&ordered, &mut registry, &mut errors);
     data::collect(&ordered, &mut registry, &mut errors);
     registry.methods = crate::call::Methods::of(&ordered);

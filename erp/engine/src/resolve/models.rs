@@ -377,6 +377,7 @@ pub(super) fn finish(apps: &[&App], drafts: Drafts) -> Registry {
             access: BTreeMap::new(),
             rules: Vec::new(),
             referenced_by: draft.referenced_by,
+            behaviour: super::behaviour::Behaviour::default(),
             is_abstract: declared.is_abstract,
             transient: declared.transient,
             mixins: declared.mixins,

@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use super::{behaviour::Behaviour, computed::Computeds};
 use crate::{
     declare::{Check, Compute, Default, OnDelete},
     domain::Domain,
@@ -27,6 +28,7 @@ pub struct Registry {
     pub version: u64,
     /// (model, name) of the fields that people made, by their rows' ids.
     pub(crate) custom_fields: BTreeMap<Id, (String, String)>,
+    pub(crate) computeds: Computeds,
 }
 
 /// Where a many2many relation is kept; two fields that name it are its two sides.
@@ -71,6 +73,7 @@ pub struct ModelDef {
     pub follows: Option<(String, String)>,
     /// Many2one fields, of any model, that point here.
     pub(crate) referenced_by: Vec<Reference>,
+    pub(crate) behaviour: Behaviour,
 }
 
 #[derive(Clone, Debug)]
@@ -225,9 +228,10 @@ impl FieldDef {
         self.compute.is_some() || self.related.is_some()
     }
 
-    /// Whether the column may be empty. Booleans never are: empty is false.
+    /// Whether the column may be empty. Booleans never are: empty is false. A computed one is until it is computed.
     pub(crate) fn nullable(&self) -> bool {
-        !self.required && !matches!(self.kind, Kind::Id | Kind::Boolean)
+        let full = self.required && !self.is_computed();
+        !full && !matches!(self.kind, Kind::Id | Kind::Boolean)
     }
 }
 

@@ -73,14 +73,20 @@ impl Env {
         let registry = Arc::new(registry);
         let renamed = renamed(&before, &registry)?;
 
+        // Marks are of the fields as they were numbered then.
+        self.settle().await?;
+        let mut new_computed = Vec::new();
         if !renamed.is_empty() || ddl::signature(&before) != ddl::signature(&registry) {
             ddl::prepare(&mut self.link).await?;
             ddl::rename(&mut self.link, &before, &renamed).await?;
             ddl::drop_what_went(&mut self.link, &before, &registry).await?;
-            super::super::schema::migrate(&mut self.link, &registry).await?;
+            new_computed = super::super::schema::migrate(&mut self.link, &registry).await?;
         }
         self.link.set_version(registry.version);
         self.registry = registry.clone();
+        for (model, field) in new_computed {
+            self.mark_all(&registry, &model, &field).await?;
+        }
         self.fill_required(&before, &registry).await?;
         self.check_options(&before, &registry).await?;
         if why == Why::Apps || mirrored {

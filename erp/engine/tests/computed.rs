@@ -1,0 +1,11 @@
+//! Fields whose values follow from others, and behaviour around records, on both databases.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod support;
+
+mod computed {
+    mod behaviour;
+    mod orders;
+    mod random;
+    mod stored;
+}
