@@ -194,7 +194,7 @@ impl Shop {
         Ok(())
     }
 
-    fn erp_http(&self, ca: Option<&str>) -> Result<Client> {
+    pub fn erp_http(&self, ca: Option<&str>) -> Result<Client> {
         Client::new(self.erp_address, "127.0.0.1", ca)
     }
 

@@ -2,6 +2,8 @@
 //!
 //! `BENCH <name> <value> <unit> [goal=<=|>=<value>] [peer=<name>:<value>] [ratio=<value>]`
 
+#[path = "bench/api.rs"]
+mod api;
 #[path = "bench/encoder.rs"]
 mod encoder;
 #[path = "bench/latency.rs"]
@@ -19,7 +21,7 @@ use clap::Parser;
 /// Measures; exits 0 whatever the figures.
 #[derive(Parser)]
 struct Args {
-    /// Only the groups whose name contains this: scale, latency, encoder, resources, outbox.
+    /// Only the groups whose name contains this: api, scale, latency, encoder, resources, outbox.
     #[arg(long)]
     only: Option<String>,
 }
@@ -76,6 +78,11 @@ fn failed(group: &str, error: &anyhow::Error) {
 async fn main() -> Result<()> {
     let args = Args::parse();
     let wanted = |group: &str| args.only.as_deref().is_none_or(|only| group.contains(only));
+    if wanted("api")
+        && let Err(error) = api::run().await
+    {
+        failed("api", &error);
+    }
     if wanted("encoder")
         && let Err(error) = encoder::run()
     {
