@@ -10,6 +10,7 @@ mod describe;
 mod export;
 mod external;
 mod fields;
+mod groups;
 mod import;
 mod methods;
 mod reading;

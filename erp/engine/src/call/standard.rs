@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::LazyLock};
 
 use serde_json::{Value as Json, json};
 
-use super::{export, external, fields, import, reading, rights, web, writing};
+use super::{export, external, fields, groups, import, reading, rights, web, writing};
 use crate::{
     declare::{Method, MethodFn},
     resolve::ModelDef,
@@ -91,6 +91,25 @@ static TABLE: LazyLock<Vec<Method>> = LazyLock::new(|| {
             .optional("attributes", NONE)
             .readonly()
             .doc("The model's fields and their properties."),
+        model("read_group", groups::read_group)
+            .param("domain")
+            .param("fields")
+            .param("groupby")
+            .optional("offset", 0)
+            .optional("limit", NONE)
+            .optional("orderby", false)
+            .optional("lazy", true)
+            .readonly()
+            .doc("Records in groups with their number and sums; by the first field alone when lazy."),
+        model("formatted_read_group", groups::formatted_read_group)
+            .param("domain")
+            .optional("groupby", json!([]))
+            .optional("aggregates", json!([]))
+            .optional("offset", 0)
+            .optional("limit", NONE)
+            .optional("order", NONE)
+            .readonly()
+            .doc("Records in groups by all the fields, with the aggregates under the names that they were asked by."),
         records("get_metadata", external::get_metadata)
             .readonly()
             .doc("Who made and changed records and when, and their external ids."),

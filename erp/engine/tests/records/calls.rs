@@ -209,3 +209,43 @@ on_both! {
         assert!(error(wrong).contains("Invalid field 'nope' on model 'item'"));
     }
 }
+
+on_both! {
+    async fn groups_have_the_keys_that_clients_know(db: TestDb) {
+        let engine = open(db).await;
+        let as_admin = async |model: &str, method: &str, args: Json| {
+            call(&engine, ADMIN, model, method, args).await.unwrap()
+        };
+        let shelf = as_admin("shelf", "create", json!([{"name": "A"}])).await;
+        as_admin("item", "create", json!([[
+            {"name": "bread", "shelf": shelf, "stock": 3, "best_before": "2026-11-30"},
+            {"name": "apple", "shelf": shelf, "stock": 4, "best_before": "2026-11-02", "state": "sold"},
+            {"name": "pear", "stock": 5},
+        ]])).await;
+        let rows = as_admin("item", "read_group", json!([[["stock", ">", 0]], ["stock", "name"], ["shelf"]])).await;
+        assert_eq!(rows, json!([
+            {"shelf": [shelf, "A"], "shelf_count": 2, "stock": 7,
+             "__domain": ["&", ["shelf", "=", shelf], ["stock", ">", 0]]},
+            {"shelf": false, "shelf_count": 1, "stock": 5,
+             "__domain": ["&", ["shelf", "=", false], ["stock", ">", 0]]},
+        ]));
+        let args = json!([[["shelf", "!=", false]], ["stock:max"], ["best_before:month", "state"]]);
+        let lazy = as_admin("item", "read_group", args.clone()).await;
+        assert_eq!(lazy.as_array().unwrap().len(), 1);
+        let row = &lazy[0];
+        assert_eq!((&row["best_before:month"], &row["best_before_count"]), (&json!("November 2026"), &json!(2)));
+        assert_eq!(row["__range"], json!({"best_before:month": {"from": "2026-11-01", "to": "2026-12-01"}}));
+        assert_eq!((&row["stock"], &row["__context"]), (&json!(4), &json!({"group_by": ["state"]})));
+        let eager = call_named(&engine, ADMIN, "item", "read_group", args, json!({"lazy": false})).await.unwrap();
+        let states: Vec<_> = eager.as_array().unwrap().iter().map(|row| (&row["state"], &row["__count"])).collect();
+        assert_eq!(states, [(&json!("new"), &json!(1)), (&json!("sold"), &json!(1))]);
+        for row in eager.as_array().unwrap() {
+            assert_eq!(as_admin("item", "search_count", json!([row["__domain"]])).await, row["__count"]);
+        }
+        let named = json!({"groupby": ["shelf"], "aggregates": ["stock:sum", "__count"], "order": "shelf"});
+        let rows = call_named(&engine, ADMIN, "item", "formatted_read_group", json!([[]]), named).await.unwrap();
+        assert_eq!(rows[0], json!({
+            "shelf": [shelf, "A"], "stock:sum": 7, "__count": 2, "__extra_domain": [["shelf", "=", shelf]]
+        }));
+    }
+}

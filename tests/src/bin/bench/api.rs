@@ -128,13 +128,8 @@ impl Api {
     async fn sign_in(shop: &Shop) -> Result<Api> {
         let ca = shop.erp_http(None)?.get("/iot/v1/ca.pem").await?.text();
         let tls = TlsConnector::from(tls(Some(&ca))?);
-        let mut api = Api {
-            address: shop.erp_address,
-            tls,
-            database: String::new(),
-            uid: 0,
-            password: shop.password.clone(),
-        };
+        let mut api =
+            Api { address: shop.erp_address, tls, database: String::new(), uid: 0, password: shop.password.clone() };
         let mut connection = api.connect().await?;
         let list = envelope(&json!({"service": "db", "method": "list", "args": []}));
         let listed = connection.ask(&list).await?;
