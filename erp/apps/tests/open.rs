@@ -41,7 +41,7 @@ on_both! {
         let denied = env.write("iot.box", &[shop], values! { "name" => "Mine" }).await.unwrap_err();
         assert_eq!(
             denied.to_string(),
-            "cashier may not change IoT Box (iot.box): this needs the role admin; ask an administrator"
+            "cashier may not change IoT Box (iot.box): this needs the group Administration / Settings; ask an administrator"
         );
         let denied = env.read("res.users", &[cashier], &["password"]).await.unwrap_err();
         assert!(matches!(denied, Error::AccessDenied { .. }), "{denied}");

@@ -25,7 +25,7 @@ pub use domain::{Domain, DomainError, Leaf, Op, Operand, Term};
 pub use error::{Error, Operation};
 pub use execute::{
     Change, ChangeKind, Db, Engine, Env, Group, Groups, Inserted, Install, Key, LostField, LostModel, Options,
-    Savepoint, Search, Sudo, Uninstall,
+    Principal, Savepoint, Search, Sudo, Uninstall,
 };
 pub use plan::{Aggregator, Granularity, Grouping, default_aggregator};
 pub use record::{Command, Record, Values};

@@ -1,16 +1,14 @@
 //! Who may do what, beyond the engine's own rights; and the record of what was done.
 
-use erp_engine::{Engine, Env, Id, Search, Uid, domain, values};
+use erp_engine::{Engine, Env, Search, Uid, domain, values};
 use jiff::Timestamp;
 use link_protocol::ids::BoxId;
 
-use crate::error::ServiceError;
+use crate::{error::ServiceError, sessions::SYSTEM};
 
 /// For what has no record to hang a right on (making a token, listing boxes that ask).
 pub(crate) async fn require_admin(engine: &Engine, uid: Uid) -> Result<(), ServiceError> {
-    let mut env = engine.superuser("look up a role").await?;
-    let users = env.read("res.users", &[Id(uid.0)], &["role", "active"]).await?;
-    let admin = users.first().is_some_and(|u| u.get_str("role") == "admin" && u.get::<bool>("active").unwrap_or(false));
+    let admin = engine.principal(uid).await?.has_group(SYSTEM);
     if admin { Ok(()) } else { Err(ServiceError::Forbidden("only administrators may do this".to_owned())) }
 }
 

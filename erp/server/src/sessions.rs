@@ -17,9 +17,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
-use erp_engine::{Domain, Engine, Id, Record, Search, Uid, domain, values};
+use erp_engine::{Domain, Engine, Id, Principal, Record, Search, Uid, domain, values};
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
@@ -34,25 +33,26 @@ const MOST_REMEMBERED: usize = 10_000;
 const HASHES_AT_ONCE: usize = 2;
 const LONGEST_PASSWORD: usize = 1024;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    User,
-    Admin,
-}
-
 /// A signed-in person. As a handler's argument it refuses everybody else.
 #[derive(Debug, Clone)]
 pub struct Session {
     pub uid: Uid,
     pub login: String,
     pub name: String,
-    pub role: Role,
+    /// What he may, as of this request.
+    pub rights: Arc<Principal>,
     /// Goes into forms (`csrf_token`) and the header `X-CSRF-Token`.
     pub csrf: String,
 }
 
+/// The group whose users run the system: settings, boxes, apps.
+pub const SYSTEM: &str = "base.group_system";
+
 impl Session {
+    pub fn is_admin(&self) -> bool {
+        self.rights.has_group(SYSTEM)
+    }
+
     /// For forms, which cannot send a header: refuses one that this session's pages did not make.
     pub fn check_csrf(&self, token: &str) -> Result<(), ServiceError> {
         // By their hashes, so that the time this takes tells nothing of the token.
@@ -138,8 +138,7 @@ impl Sessions {
         self.attempts().attempt(Instant::now(), address).map_err(|wait_s| ServiceError::TooMany { wait_s })?;
         let mut env = self.0.engine.superuser("sign in").await?;
         let who = domain!(["login", "=", login], ["active", "=", true]);
-        let found =
-            env.search_read("res.users", &who, &["login", "name", "role", "password"], Search::default()).await?;
+        let found = env.search_read("res.users", &who, &["login", "name", "password"], Search::default()).await?;
         drop(env);
         let user = found.first().filter(|u| !u.get_str("password").is_empty());
         let hash = user.map_or_else(|| self.0.decoy.clone(), |u| u.get_str("password").to_owned());
@@ -195,16 +194,10 @@ impl Sessions {
     /// A session for a user who proved who he is.
     pub(crate) async fn open_for(&self, uid: Uid, address: IpAddr) -> Result<(String, Session), ServiceError> {
         let mut env = self.0.engine.superuser("open a session").await?;
-        let found = env.read("res.users", &[Id(uid.0)], &["login", "name", "role"]).await?;
+        let found = env.read("res.users", &[Id(uid.0)], &["login", "name"]).await?;
         drop(env);
         let user = found.first().ok_or(ServiceError::SignedOut)?;
         self.open(user, address.to_canonical()).await
-    }
-
-    pub(crate) async fn role_of(&self, uid: Uid) -> Result<Role, ServiceError> {
-        let mut env = self.0.engine.superuser("look up a role").await?;
-        let found = env.read("res.users", &[Id(uid.0)], &["login", "name", "role"]).await?;
-        found.first().map(|user| session(uid, user, "").role).ok_or(ServiceError::SignedOut)
     }
 
     async fn verify(&self, password: &str, hash: String) -> Result<bool, ServiceError> {
@@ -222,7 +215,8 @@ impl Sessions {
             Ok(BASE64URL_NOPAD.encode(&random::<32>().map_err(ServiceError::internal)?))
         };
         let (cookie, csrf) = (token()?, token()?);
-        let session = session(Uid(user.id.0), user, &csrf);
+        let rights = self.0.engine.principal(Uid(user.id.0)).await?;
+        let session = session(user, &csrf, rights);
         let mut env = self.0.engine.superuser("open a web session").await?;
         let now = Timestamp::now();
         let ended = env.search("web.session", &domain!(["expires_at", "<", now]), Search::default()).await?;
@@ -245,10 +239,13 @@ impl Sessions {
     /// `None`: no such session, or it has ended.
     pub async fn find(&self, cookie: &str) -> Result<Option<Session>, ServiceError> {
         let hash = hashed(cookie);
-        if let Some((session, since)) = self.known().get(&hash)
-            && since.elapsed() < REMEMBERED
-        {
-            return Ok(Some(session.clone()));
+        let known = self.known().get(&hash).filter(|(_, since)| since.elapsed() < REMEMBERED).cloned();
+        if let Some((session, _)) = known {
+            // The same rights: nothing about any user has changed since.
+            match self.0.engine.principal(session.uid).await {
+                Ok(rights) if Arc::ptr_eq(&rights, &session.rights) => return Ok(Some(session)),
+                _ => {}
+            }
         }
         let mut env = self.0.engine.superuser("look up a web session").await?;
         let live = domain!(["token_hash", "=", hash.as_str()], ["expires_at", ">", Timestamp::now()]);
@@ -258,9 +255,14 @@ impl Sessions {
             return Ok(None);
         };
         let user: Id = row.get("user")?;
-        let users = env.read("res.users", &[user], &["login", "name", "role", "active"]).await?;
-        let Some(user) = users.first().filter(|u| u.get("active").unwrap_or(false)) else { return Ok(None) };
-        let session = session(Uid(user.id.0), user, row.get_str("csrf"));
+        let rights = match self.0.engine.principal(Uid(user.0)).await {
+            Ok(rights) => rights,
+            Err(erp_engine::Error::NoSuchUser(_)) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let users = env.read("res.users", &[user], &["login", "name"]).await?;
+        let Some(user) = users.first() else { return Ok(None) };
+        let session = session(user, row.get_str("csrf"), rights);
         let mut known = self.known();
         if known.len() >= MOST_REMEMBERED {
             known.clear();
@@ -280,12 +282,12 @@ impl Sessions {
     }
 }
 
-fn session(uid: Uid, user: &Record, csrf: &str) -> Session {
+fn session(user: &Record, csrf: &str, rights: Arc<Principal>) -> Session {
     Session {
-        uid,
+        uid: rights.uid,
         login: user.get_str("login").to_owned(),
         name: user.get_str("name").to_owned(),
-        role: if user.get_str("role") == "admin" { Role::Admin } else { Role::User },
+        rights,
         csrf: csrf.to_owned(),
     }
 }

@@ -1,22 +1,15 @@
 //! Users, companies, settings: what every other app stands on.
 
+mod security;
+
 use erp_engine::declare::{App, DataRow, Field, Model, Principals};
 
 pub(crate) fn app() -> App {
-    App::new("base", "Base")
-        .roles(&["user", "admin"])
-        .principals(Principals {
-            model: "res.users".to_owned(),
-            role_field: "role".to_owned(),
-            active_field: "active".to_owned(),
-            name_field: "login".to_owned(),
-        })
+    let app = App::new("base", "Base")
+        .principals(Principals::new("res.users", "active", "login").keeper("group_system"))
         .model(company())
         .model(users())
         .model(parameters())
-        .access("admin", "*", "crud")
-        .access("user", "res.users", "r")
-        .access("user", "res.company", "r")
         .data(DataRow::new("main_company", "res.company").set("name", "My Company"))
         // Number 1 owns what the system does by itself and cannot sign in.
         .data(
@@ -24,7 +17,6 @@ pub(crate) fn app() -> App {
                 .set("login", "__system__")
                 .set("name", "System")
                 .set("active", false)
-                .set("role", "admin")
                 .set_ref("company", "main_company"),
         )
         // Without a password nobody can sign in as him yet; setting up the database gives him one.
@@ -32,7 +24,14 @@ pub(crate) fn app() -> App {
             DataRow::new("user_admin", "res.users")
                 .set("login", "admin")
                 .set("name", "Administrator")
-                .set("role", "admin")
+                .set_ref("company", "main_company"),
+        )
+        // Visitors of the website have his rights. He cannot sign in.
+        .data(
+            DataRow::new("public_user", "res.users")
+                .set("login", "public")
+                .set("name", "Public user")
+                .set("active", false)
                 .set_ref("company", "main_company"),
         )
         .demo(
@@ -40,7 +39,8 @@ pub(crate) fn app() -> App {
                 .set("login", "cashier")
                 .set("name", "Mara Lind")
                 .set_ref("company", "main_company"),
-        )
+        );
+    security::declare(app)
 }
 
 fn users() -> Model {
@@ -50,7 +50,12 @@ fn users() -> Model {
         .field(Field::char_len("name", 128).required())
         .field(Field::char("password").secret().help("Hash of the password, never the password itself"))
         .field(Field::boolean("active").default(true))
-        .field(Field::selection("role", &[("user", "User"), ("admin", "Administrator")]).required().default("user"))
+        .field(
+            Field::many2many("groups_id", "res.groups")
+                .through("res_groups_users_rel", "uid", "gid")
+                .label("Groups")
+                .groups(&["group_erp_manager"]),
+        )
         .field(Field::many2one("company", "res.company"))
 }
 

@@ -12,11 +12,11 @@ pub(crate) fn app() -> App {
         .model(tokens())
         .model(secrets())
         .model(audit())
-        .access("user", "iot.box", "r")
-        .access("user", "iot.device", "r")
-        .access("user", "iot.event", "r")
-        .access("user", "iot.command", "r")
-        .access("user", "iot.audit", "r")
+        .access("base.group_user", "iot.box", "r")
+        .access("base.group_user", "iot.device", "r")
+        .access("base.group_user", "iot.event", "r")
+        .access("base.group_user", "iot.command", "r")
+        .access("base.group_user", "iot.audit", "r")
 }
 
 fn boxes() -> Model {

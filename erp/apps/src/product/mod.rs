@@ -26,6 +26,6 @@ pub(crate) fn app() -> App {
                 )
                 .field(Field::boolean("active").default(true)),
         )
-        .access("user", "product.product", "r");
+        .access("base.group_user", "product.product", "r");
     demo::PRODUCTS.iter().fold(app, |app, product| app.demo(product.row()))
 }

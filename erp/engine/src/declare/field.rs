@@ -364,8 +364,8 @@ impl Field {
         self
     }
 
-    pub fn groups(mut self, roles: &[&str]) -> Field {
-        self.groups = roles.iter().map(|&s| s.to_owned()).collect();
+    pub fn groups(mut self, groups: &[&str]) -> Field {
+        self.groups = groups.iter().map(|&s| s.to_owned()).collect();
         self
     }
 

@@ -28,9 +28,6 @@ pub struct App {
     /// Apps that must be loaded before.
     #[serde(default)]
     pub depends: Vec<String>,
-    /// Roles that users may have; a user has one. None contains another: what each may do is declared for each.
-    #[serde(default)]
-    pub roles: Vec<String>,
     /// The model whose records are the users. Exactly one app declares it.
     #[serde(default)]
     pub principals: Option<Principals>,
@@ -89,11 +86,6 @@ impl App {
         self
     }
 
-    pub fn roles(mut self, roles: &[&str]) -> App {
-        self.roles.extend(roles.iter().map(|&s| s.to_owned()));
-        self
-    }
-
     pub fn principals(mut self, principals: Principals) -> App {
         self.principals = Some(principals);
         self
@@ -105,8 +97,8 @@ impl App {
     }
 
     /// `rights` is some of `c`, `r`, `u` (write) and `d` (unlink).
-    pub fn access(mut self, role: &str, model: &str, rights: &str) -> App {
-        self.access.push(Access::new(role, model, rights));
+    pub fn access(mut self, group: &str, model: &str, rights: &str) -> App {
+        self.access.push(Access::new(group, model, rights));
         self
     }
 

@@ -203,24 +203,56 @@ impl Model {
     }
 }
 
-/// The model whose records are the users, and the fields that say what they may do.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// The model whose records are the users, and the fields that say what they may do. Who is in which group stands in
+/// `res.groups`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Principals {
     pub model: String,
-    /// Text or selection field that holds the user's role.
-    pub role_field: String,
     /// Boolean field; a user who is not active can do nothing.
     pub active_field: String,
     /// What messages call the user, such as `login`.
     pub name_field: String,
+    /// Many2one field: the company that he works in when a request names none.
+    #[serde(default)]
+    pub company_field: Option<String>,
+    /// Many2many field: the companies that he may work in.
+    #[serde(default)]
+    pub companies_field: Option<String>,
+    /// External id of a group in which an active user must always stay, so that somebody can still give rights.
+    #[serde(default)]
+    pub keeper: Option<String>,
 }
 
-/// What a role may do with all records of a model, before record rules. Rights of several rows add up.
+impl Principals {
+    pub fn new(model: &str, active_field: &str, name_field: &str) -> Principals {
+        Principals {
+            model: model.to_owned(),
+            active_field: active_field.to_owned(),
+            name_field: name_field.to_owned(),
+            ..Principals::default()
+        }
+    }
+
+    /// The many2one field with the user's company and the many2many field with all that he may work in.
+    pub fn companies(mut self, company_field: &str, companies_field: &str) -> Principals {
+        self.company_field = Some(company_field.to_owned());
+        self.companies_field = Some(companies_field.to_owned());
+        self
+    }
+
+    pub fn keeper(mut self, group: &str) -> Principals {
+        self.keeper = Some(group.to_owned());
+        self
+    }
+}
+
+/// What a group may do with all records of a model, before record rules. Rights of several rows add up.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Access {
-    pub role: String,
+    /// External id, such as `base.group_user`; without a dot a group of the same app; `*` for everybody.
+    pub group: String,
     /// A model's name, or `*` for every model.
     pub model: String,
     /// Some of `c`reate, `r`ead, `u`pdate, `d`elete.
@@ -228,34 +260,41 @@ pub struct Access {
 }
 
 impl Access {
-    pub fn new(role: &str, model: &str, rights: &str) -> Access {
-        Access { role: role.to_owned(), model: model.to_owned(), rights: rights.to_owned() }
+    pub fn new(group: &str, model: &str, rights: &str) -> Access {
+        Access { group: group.to_owned(), model: model.to_owned(), rights: rights.to_owned() }
     }
 }
 
-/// Which records of a model a role may see or touch. Rules of one role widen each other (OR); rules without a role
-/// narrow everybody's (AND).
+/// Which records of a model a group may see or touch. Rules with groups widen each other (OR); rules without one narrow
+/// everybody's (AND).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
     pub name: String,
     pub model: String,
+    /// External ids; without a dot groups of the same app.
     #[serde(default)]
-    pub role: Option<String>,
+    pub groups: Vec<String>,
     /// Operations that it is about; all when empty.
     #[serde(default)]
     pub operations: Vec<Operation>,
-    /// Domain in JSON prefix form; `{"expr": "uid"}` stands for the user.
+    /// Domain in JSON prefix form, where `{"expr": "uid"}` stands for the user; or a text in the expression language.
     pub domain: serde_json::Value,
 }
 
 impl Rule {
-    pub fn new(name: &str, model: &str, domain: serde_json::Value) -> Rule {
-        Rule { name: name.to_owned(), model: model.to_owned(), role: None, operations: Vec::new(), domain }
+    pub fn new(name: &str, model: &str, domain: impl Into<serde_json::Value>) -> Rule {
+        Rule {
+            name: name.to_owned(),
+            model: model.to_owned(),
+            groups: Vec::new(),
+            operations: Vec::new(),
+            domain: domain.into(),
+        }
     }
 
-    pub fn role(mut self, role: &str) -> Rule {
-        self.role = Some(role.to_owned());
+    pub fn group(mut self, group: &str) -> Rule {
+        self.groups.push(group.to_owned());
         self
     }
 

@@ -214,6 +214,9 @@ pub struct Group {
     pub share: bool,
     #[serde(default)]
     pub comment: String,
+    /// External ids of users who are in it from the start.
+    #[serde(default)]
+    pub users: Vec<String>,
 }
 
 impl Group {
@@ -238,6 +241,11 @@ impl Group {
 
     pub fn comment(mut self, text: &str) -> Group {
         self.comment = text.to_owned();
+        self
+    }
+
+    pub fn users(mut self, users: &[&str]) -> Group {
+        self.users = users.iter().map(|&s| s.to_owned()).collect();
         self
     }
 }

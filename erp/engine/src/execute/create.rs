@@ -274,15 +274,15 @@ impl Env {
         ids: &[Id],
         operation: Operation,
     ) -> Result<(), Error> {
-        if self.actor.roles.is_none() || (model.rules.is_empty() && model.follows.is_none()) {
+        if self.actor.rights.is_none() || !(self.actor.has_rules(model, operation) || model.follows.is_some()) {
             return Ok(());
         }
         for chunk in ids.chunks(CHUNK) {
             let domain = Domain::leaf("id", Op::In, chunk);
             let statement = self.planner(registry).count_for(model, &domain, operation)?;
             if self.number(statement).await? < chunk.len() as u64 {
-                let rules: Vec<&str> = model.rules.iter().map(|rule| rule.name.as_str()).collect();
-                let why = format!("the result would be outside the rules for this user ({})", rules.join(", "));
+                let rules = self.actor.rule_names(model, operation);
+                let why = format!("the result would be outside the rules for this user ({rules})");
                 let denied = self.actor.denied(operation, model, why);
                 return Err(self.fail(denied));
             }

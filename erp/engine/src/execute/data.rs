@@ -1,5 +1,7 @@
 //! Records that come with the apps, and external ids.
 
+use std::collections::BTreeSet;
+
 use super::Env;
 use crate::{
     domain,
@@ -23,9 +25,10 @@ impl Env {
         found.first().map(|record| record.get::<i64>("res_id").map(Id)).transpose()
     }
 
-    /// Makes the rows that were never made. What users changed or deleted since stays so.
-    pub(super) async fn load_rows(&mut self, rows: &[RowDef]) -> Result<usize, Error> {
-        let mut made = 0;
+    /// Makes the rows that were never made, and answers with their external ids. What users changed or deleted since
+    /// stays so.
+    pub(super) async fn load_rows(&mut self, rows: &[RowDef]) -> Result<BTreeSet<String>, Error> {
+        let mut made = BTreeSet::new();
         for row in rows {
             if self.known_as(&row.app, &row.id).await?.is_some() {
                 continue;
@@ -44,7 +47,7 @@ impl Env {
                 "noupdate" => true,
             };
             self.create("ir.model.data", known).await?;
-            made += 1;
+            made.insert(format!("{}.{}", row.app, row.id));
         }
         Ok(made)
     }

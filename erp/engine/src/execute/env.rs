@@ -10,9 +10,8 @@ use super::{
 };
 use crate::{
     context::Context,
-    domain::{Domain, Op},
     error::Error,
-    plan::{Actor, Dialect, Planner, Reading, Statement},
+    plan::{Actor, Dialect, Planner, Principal, Reading, Statement},
     resolve::{ModelDef, Registry},
     value::{Id, Uid, Value},
 };
@@ -71,6 +70,7 @@ impl std::ops::DerefMut for Sudo<'_> {
 impl Drop for Sudo<'_> {
     fn drop(&mut self) {
         std::mem::swap(&mut self.env.actor, &mut self.actor);
+        self.env.align_rights();
     }
 }
 
@@ -115,29 +115,13 @@ impl Env {
         }
     }
 
-    pub(super) async fn of_user(engine: &Engine, link: Link, uid: Uid) -> Result<Env, Error> {
-        let mut env = Env::on(engine, link, Actor::looking_up());
-        let registry = env.registry.clone();
-        let principals = registry.principals.as_ref().ok_or(Error::NoSuchUser(uid.0))?;
-        // Also an archived one, so that the mark is looked at here.
-        let domain = Domain::leaf("id", Op::Eq, Id(uid.0)).and(Domain::leaf(
-            principals.active_field.clone(),
-            Op::In,
-            [true, false],
-        ));
-        let fields = [&*principals.role_field, &*principals.active_field, &*principals.name_field];
-        let found = env.search_read(&principals.model, &domain, &fields, super::Search::default()).await?;
-        let user = found.first().ok_or(Error::NoSuchUser(uid.0))?;
-        if *user.value(&principals.active_field) != Value::Bool(true) {
-            return Err(Error::NoSuchUser(uid.0));
+    /// The user's rights by the groups and rules of the registry that this environment goes on with.
+    pub(super) fn align_rights(&mut self) {
+        if let Some(own) = &self.actor.rights
+            && !Arc::ptr_eq(&own.security, &self.registry.security)
+        {
+            self.actor.rights = Some(own.under(&self.registry.security).into());
         }
-        env.actor = Actor {
-            uid: Some(uid),
-            who: user.get_str(&principals.name_field).into(),
-            roles: Some([user.get_str(&principals.role_field).to_owned()].into()),
-            names: Arc::default(),
-        };
-        Ok(env)
     }
 
     /// Whose rights these are; nothing for the superuser.
@@ -145,9 +129,26 @@ impl Env {
         self.actor.uid
     }
 
-    /// The role of the user; nothing for the superuser.
-    pub fn role(&self) -> Option<&str> {
-        self.actor.roles.as_deref().and_then(<[String]>::first).map(String::as_str)
+    /// Whether the user is in the group with this external id; the superuser is in all.
+    pub fn has_group(&self, key: &str) -> bool {
+        self.actor.rights.as_ref().is_none_or(|own| own.has_group(key))
+    }
+
+    /// What the user may; nothing for the superuser.
+    pub fn principal(&self) -> Option<&Arc<Principal>> {
+        self.actor.rights.as_ref()
+    }
+
+    /// The company that the user works in now.
+    pub fn company(&self) -> Option<Id> {
+        let own = || self.actor.rights.as_ref().and_then(|own| own.company);
+        self.context.companies.first().copied().or_else(own)
+    }
+
+    /// The companies that the user works in now, the current one first.
+    pub fn companies(&self) -> Vec<Id> {
+        let asked = &self.context.companies;
+        self.actor.rights.as_ref().map_or_else(|| asked.clone(), |own| own.companies_now(asked))
     }
 
     /// What messages call the user.
@@ -171,6 +172,7 @@ impl Env {
         self.tell_tracked().await?;
         self.refresh_if_touched().await?;
         self.tell_tracked().await?;
+        self.keep_somebody().await?;
         let Env { engine, actor, mut link, pending, rebuilt, .. } = self;
         if !link.is_open() {
             return Ok(());
@@ -235,9 +237,11 @@ impl Env {
     /// Nothing that was done since stays, and what failed since is forgotten.
     pub async fn rollback_to(&mut self, savepoint: Savepoint) -> Result<(), Error> {
         let at = savepoint.0;
-        if let Some((mark, metadata)) = self.savepoints.drain(at..).next() {
+        let kept = self.savepoints.drain(at..).next();
+        if let Some((mark, metadata)) = kept {
             self.pending.back_to(&mark);
             (self.registry, self.rebuilt, self.metadata_seen) = metadata;
+            self.align_rights();
         }
         self.failed = false;
         // All of them are of what is taken back now. Tracked fields are compared with what is there in the end.
@@ -329,13 +333,6 @@ impl Env {
             Some(Value::Int(count)) => u64::try_from(*count).unwrap_or(0),
             _ => 0,
         })
-    }
-}
-
-impl Actor {
-    /// While it is looked up who somebody is, which nobody may be asked for leave.
-    fn looking_up() -> Actor {
-        Actor { uid: None, who: "the system (sign-in)".into(), roles: None, names: Default::default() }
     }
 }
 

@@ -210,7 +210,7 @@ impl Env {
 
     /// Nobody puts on a list what he may not see.
     async fn check_visible(&mut self, model: &ModelDef, ids: impl Iterator<Item = Id>) -> Result<(), Error> {
-        if self.actor.roles.is_none() {
+        if self.actor.rights.is_none() {
             return Ok(());
         }
         let ids: Vec<Id> = ids.collect::<BTreeSet<_>>().into_iter().collect();

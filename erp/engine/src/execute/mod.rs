@@ -15,9 +15,11 @@ mod hierarchy;
 mod hooks;
 mod life;
 mod lists;
+mod principal;
 mod read;
 mod rows;
 mod schema;
+mod security;
 mod unlink;
 mod write;
 mod write_each;
@@ -27,6 +29,7 @@ use std::sync::{Arc, OnceLock};
 use arc_swap::ArcSwap;
 use tokio::{sync::broadcast, task::AbortHandle};
 
+pub use crate::plan::Principal;
 pub use changes::{Change, ChangeKind};
 pub use create::Inserted;
 pub use db::Db;
@@ -34,6 +37,7 @@ pub(crate) use db::Link;
 pub use env::{Env, Savepoint, Sudo};
 pub use group::{Group, Groups, Key};
 pub use life::{Install, LostField, LostModel, Options, Uninstall};
+use principal::Principals;
 pub use read::Search;
 
 use crate::{declare::App, error::Error, plan::Actor, resolve::Registry, value::Uid};
@@ -50,6 +54,7 @@ struct Inner {
     available: Vec<App>,
     registry: ArcSwap<Registry>,
     changes: broadcast::Sender<Change>,
+    principals: Principals,
     /// Hears what other processes do to the registry.
     listener: OnceLock<AbortHandle>,
 }
@@ -69,6 +74,7 @@ impl Engine {
             available,
             registry: ArcSwap::from_pointee(registry),
             changes: broadcast::Sender::new(CHANGES_KEPT),
+            principals: Principals::default(),
             listener: OnceLock::new(),
         }))
     }
@@ -96,8 +102,9 @@ impl Engine {
         let mut env = self.superuser("demo records").await?;
         let registry = self.registry();
         let made = env.load_rows(&registry.demo).await?;
+        env.load_members(&registry, &made).await?;
         env.commit().await?;
-        Ok(made)
+        Ok(made.len())
     }
 
     /// The models as they are now; the one in an environment stays the same until it ends.
@@ -107,7 +114,22 @@ impl Engine {
 
     /// One transaction with the rights of this user; dropped without `commit` it is rolled back.
     pub async fn begin(&self, uid: Uid) -> Result<Env, Error> {
-        Env::of_user(self, Link::new(self.0.db.clone()), uid).await
+        let principal = self.principal(uid).await?;
+        Ok(Env::on(self, Link::new(self.0.db.clone()), Actor::of(principal)))
+    }
+
+    /// Who this is and what he may. Remembered until something about users or groups changes.
+    pub async fn principal(&self, uid: Uid) -> Result<Arc<Principal>, Error> {
+        principal::find(self, uid).await
+    }
+
+    /// One transaction of this user that no right limits, for somebody who may become the superuser. The reason is
+    /// logged.
+    pub async fn superuser_as(&self, uid: Uid, reason: &str) -> Result<Env, Error> {
+        let principal = self.principal(uid).await?;
+        tracing::info!(reason, who = %principal.login, "superuser transaction begins");
+        let actor = Actor { uid: Some(uid), who: principal.login.clone(), rights: None };
+        Ok(Env::on(self, Link::new(self.0.db.clone()), actor))
     }
 
     /// One transaction that no right limits. The reason is logged.
@@ -123,6 +145,7 @@ impl Engine {
     }
 
     fn announce(&self, changes: Vec<Change>) {
+        self.0.principals.forget_if(&self.registry(), &changes);
         for change in changes {
             // Nobody listening is no error.
             drop(self.0.changes.send(change));
@@ -139,7 +162,11 @@ impl Engine {
 }
 
 impl Actor {
+    fn of(principal: Arc<Principal>) -> Actor {
+        Actor { uid: Some(principal.uid), who: principal.login.clone(), rights: Some(principal) }
+    }
+
     fn superuser(reason: &str) -> Actor {
-        Actor { uid: None, who: format!("the system ({reason})").into(), roles: None, names: Default::default() }
+        Actor { uid: None, who: format!("the system ({reason})").into(), rights: None }
     }
 }

@@ -166,8 +166,8 @@ impl Env {
         Ok(match self.number(statement).await? {
             0 => Error::Missing { model: model.name.to_string(), id },
             _ => {
-                let rules: Vec<&str> = model.rules.iter().map(|rule| rule.name.as_str()).collect();
-                let why = format!("record {id} is outside the rules for this user ({})", rules.join(", "));
+                let rules = self.actor.rule_names(model, operation);
+                let why = format!("record {id} is outside the rules for this user ({rules})");
                 self.actor.denied(operation, model, why)
             }
         })

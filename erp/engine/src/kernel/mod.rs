@@ -2,6 +2,7 @@
 //!
 //! Its external ids are those of `base`, where people look for them.
 
+mod access;
 mod apps;
 mod meta;
 
@@ -14,9 +15,12 @@ pub(crate) const CUSTOM: &str = "studio_customization";
 /// The app under whose name the kernel's records have their external ids.
 pub(crate) const BASE: &str = "base";
 
-pub(crate) fn app() -> App {
+/// `apps` say which model holds the users, whom groups list.
+pub(crate) fn app(apps: &[App]) -> App {
+    let users = apps.iter().find_map(|app| app.principals.as_ref()).map(|principals| principals.model.as_str());
+    let declares = |model: &str| apps.iter().flat_map(|app| &app.models).any(|own| own.name == model && !own.extends);
     let app = App::new(NAME, "Kernel");
-    apps::declare(meta::declare(app))
+    access::declare(apps::declare(meta::declare(app)), users.filter(|model| declares(model)))
 }
 
 /// The app's name as it stands in external ids.

@@ -2,7 +2,7 @@
 
 use sea_query::{Alias, DynIden, Expr, ExprTrait, Func};
 
-use super::{Planner, follow};
+use super::{Planner, Principal, follow};
 use crate::{
     domain::Domain,
     error::{Error, Operation},
@@ -86,7 +86,7 @@ impl Planner<'_> {
         Ok(asked.and(self.rules_about(model, alias, operation, about)?))
     }
 
-    /// Rules without a role narrow (AND); those of the actor's roles widen each other (OR).
+    /// Rules for everybody narrow (AND); those of the actor's groups widen each other (OR).
     pub(super) fn rules(&mut self, model: &ModelDef, alias: &DynIden, operation: Operation) -> Result<Cond, Error> {
         self.rules_about(model, alias, operation, None)
     }
@@ -98,36 +98,35 @@ impl Planner<'_> {
         operation: Operation,
         about: Option<&str>,
     ) -> Result<Cond, Error> {
-        if self.unlimited {
-            return Ok(Cond::True);
-        }
+        let Some(own) = self.actor.rights.as_ref().filter(|_| !self.unlimited) else { return Ok(Cond::True) };
         let followed = self.followed(model, alias, operation, about)?;
         self.unlimited = true;
         // A rule means archived records too.
         let active_test = std::mem::replace(&mut self.active_test, false);
-        let result = self.rules_unlimited(model, alias, operation);
+        let result = self.rules_of(own, model, alias, operation);
         self.unlimited = false;
         self.active_test = active_test;
         Ok(followed.and(result?))
     }
 
-    fn rules_unlimited(&mut self, model: &ModelDef, alias: &DynIden, operation: Operation) -> Result<Cond, Error> {
+    fn rules_of(
+        &mut self,
+        own: &Principal,
+        model: &ModelDef,
+        alias: &DynIden,
+        operation: Operation,
+    ) -> Result<Cond, Error> {
         let mut everybody = Cond::True;
-        let mut own: Option<Cond> = None;
-        for rule in &model.rules {
-            if !rule.operations.is_empty() && !rule.operations.contains(&operation) {
-                continue;
-            }
-            match &rule.role {
-                None => everybody = everybody.and(self.condition(model, alias, &rule.domain, false)?),
-                Some(role) if self.actor.has_role(role) => {
-                    let this = self.condition(model, alias, &rule.domain, false)?;
-                    own = Some(own.map_or(Cond::False, |own| own).or(this));
-                }
-                Some(_) => {}
+        let mut groups: Option<Cond> = None;
+        for rule in own.security.rules_for(&own.groups, &model.name, operation) {
+            let this = self.condition(model, alias, &rule.domain, false)?;
+            if rule.groups.is_empty() {
+                everybody = everybody.and(this);
+            } else {
+                groups = Some(groups.map_or(Cond::False, |groups| groups).or(this));
             }
         }
-        Ok(everybody.and(own.unwrap_or(Cond::True)))
+        Ok(everybody.and(groups.unwrap_or(Cond::True)))
     }
 
     /// `negated` comes from a NOT around it; it is carried to the leaves, where emptiness is known.

@@ -36,7 +36,7 @@ impl Planner<'_> {
             if self.actor.check(other, wanted).is_err() {
                 continue;
             }
-            if other.rules.is_empty() {
+            if !self.actor.has_rules(other, wanted) {
                 free.push(name(other));
             } else {
                 ruled.push((other, name(other)));

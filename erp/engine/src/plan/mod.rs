@@ -38,8 +38,8 @@ use crate::{
     domain::Domain,
     error::{Error, Operation},
     expr::Val,
-    resolve::{FieldDef, ModelDef, Registry},
-    value::Uid,
+    resolve::{FieldDef, GroupSet, ModelDef, Registry, Security},
+    value::{Id, Uid},
 };
 
 /// SQL and its parameters, ready for a connection.
@@ -56,17 +56,64 @@ pub(crate) struct Actor {
     /// What messages call him.
     pub(crate) who: Arc<str>,
     /// Nothing for the superuser, whom no right limits.
-    pub(crate) roles: Option<Arc<[String]>>,
-    /// What the names of record rules are for him: `company_id`, `company_ids`, and the paths that some rule uses, such as
-    /// `user.partner_id.id`. A rule with any other name is refused when it is planned.
-    pub(crate) names: Arc<HashMap<String, Val>>,
+    pub(crate) rights: Option<Arc<Principal>>,
+}
+
+/// What a user may, looked up once and shared by his requests.
+#[derive(Debug)]
+pub struct Principal {
+    pub uid: Uid,
+    /// What messages call him.
+    pub login: Arc<str>,
+    /// The company that he works in when a request names none.
+    pub company: Option<Id>,
+    /// Companies that he may work in.
+    pub companies: Vec<Id>,
+    pub(crate) groups: GroupSet,
+    /// What the paths of record rules are for him, such as `user.partner_id.id`.
+    pub(crate) names: HashMap<String, Val>,
+    pub(crate) security: Arc<Security>,
+}
+
+impl Principal {
+    /// Whether he is in the group with this external id, by itself or by another group that implies it.
+    pub fn has_group(&self, key: &str) -> bool {
+        self.security.group(key).is_some_and(|group| self.groups.contains(group))
+    }
+
+    /// The same user by other tables.
+    pub(crate) fn under(&self, security: &Arc<Security>) -> Principal {
+        Principal {
+            groups: security.implied(self.group_ids()),
+            security: security.clone(),
+            companies: self.companies.clone(),
+            login: self.login.clone(),
+            names: self.names.clone(),
+            ..*self
+        }
+    }
+
+    /// The companies of a request, the current one first: those that it names, else all that he may work in.
+    pub fn companies_now(&self, asked: &[Id]) -> Vec<Id> {
+        if !asked.is_empty() {
+            return asked.to_vec();
+        }
+        let others = self.companies.iter().copied().filter(|id| Some(*id) != self.company);
+        self.company.into_iter().chain(others).collect()
+    }
+
+    /// External ids of all his groups; those that people made have none.
+    pub fn group_keys(&self) -> impl Iterator<Item = &str> {
+        self.groups.iter().filter_map(|at| self.security.groups[at].key.as_deref())
+    }
+
+    /// Ids of all his groups.
+    pub fn group_ids(&self) -> Vec<Id> {
+        self.groups.iter().map(|at| self.security.groups[at].id).collect()
+    }
 }
 
 impl Actor {
-    fn has_role(&self, role: &str) -> bool {
-        self.roles.as_ref().is_none_or(|roles| roles.iter().any(|own| own == role))
-    }
-
     pub(crate) fn denied(&self, operation: Operation, model: &ModelDef, why: impl Into<String>) -> Error {
         Error::AccessDenied {
             who: self.who.to_string(),
@@ -76,37 +123,45 @@ impl Actor {
         }
     }
 
+    pub(crate) fn allows(&self, model: &ModelDef, operation: Operation) -> bool {
+        self.rights.as_ref().is_none_or(|own| own.security.allows(&own.groups, &model.name, operation))
+    }
+
     pub(crate) fn check(&self, model: &ModelDef, operation: Operation) -> Result<(), Error> {
-        let Some(roles) = &self.roles else { return Ok(()) };
-        if roles.iter().filter_map(|role| model.access.get(role)).any(|rights| rights.allows(operation)) {
-            return Ok(());
-        }
-        let able: Vec<&str> =
-            model.access.iter().filter(|(_, rights)| rights.allows(operation)).map(|(role, _)| role.as_str()).collect();
-        let why = if able.is_empty() {
-            "nobody but the system may".to_owned()
-        } else {
-            format!("this needs the role {}; ask an administrator", able.join(" or "))
+        let Some(own) = self.rights.as_ref().filter(|_| !self.allows(model, operation)) else { return Ok(()) };
+        let why = match own.security.able(&model.name, operation)[..] {
+            [] => "nobody but the system may".to_owned(),
+            [one] => format!("this needs the group {one}; ask an administrator"),
+            ref able => format!("this needs one of the groups {}; ask an administrator", able.join(", ")),
         };
         Err(self.denied(operation, model, why))
     }
 
     pub(crate) fn may_see(&self, field: &FieldDef) -> bool {
-        if self.roles.is_none() {
-            return true;
-        }
-        !field.secret && (field.groups.is_empty() || field.groups.iter().any(|role| self.has_role(role)))
+        let Some(own) = &self.rights else { return true };
+        !field.secret && (field.groups.is_empty() || own.security.fits(&own.groups, &field.groups))
     }
 
     pub(crate) fn check_field(&self, model: &ModelDef, field: &FieldDef, operation: Operation) -> Result<(), Error> {
-        if self.may_see(field) {
-            return Ok(());
-        }
+        let Some(own) = self.rights.as_ref().filter(|_| !self.may_see(field)) else { return Ok(()) };
         let why = match field.secret {
             true => format!("nobody but the system may use field {}", field.name),
-            false => format!("field {} needs the role {}", field.name, field.groups.join(" or ")),
+            false => format!("field {} needs the group {}", field.name, own.security.names_of(&field.groups)),
         };
         Err(self.denied(operation, model, why))
+    }
+
+    /// Names of the rules that limit the actor.
+    pub(crate) fn rule_names(&self, model: &ModelDef, operation: Operation) -> String {
+        let Some(own) = &self.rights else { return String::new() };
+        let rules = own.security.rules_for(&own.groups, &model.name, operation);
+        rules.map(|rule| rule.name.as_str()).collect::<Vec<_>>().join(", ")
+    }
+
+    pub(crate) fn has_rules(&self, model: &ModelDef, operation: Operation) -> bool {
+        self.rights
+            .as_ref()
+            .is_some_and(|own| own.security.rules_for(&own.groups, &model.name, operation).next().is_some())
     }
 }
 
@@ -133,7 +188,7 @@ impl<'r> Planner<'r> {
             actor,
             dialect,
             aliases: 0,
-            unlimited: actor.roles.is_none(),
+            unlimited: actor.rights.is_none(),
             active_test: false,
             context: None,
             now: Timestamp::now(),

@@ -10,13 +10,15 @@ use crate::{
 
 impl Scope for Planner<'_> {
     fn path(&self, path: &str) -> Option<Val> {
-        if let Some(value) = self.actor.names.get(path) {
+        let own = self.actor.rights.as_deref();
+        if let Some(value) = own.and_then(|own| own.names.get(path)) {
             return Some(value.clone());
         }
         match path {
             "uid" | "user.id" | "user" => Some(self.actor.uid.map_or(Value::Null, |uid| Value::Id(Id(uid.0))).into()),
             "company_ids" | "company_id" => {
-                let companies = self.context.map(|context| context.companies.clone()).unwrap_or_default();
+                let asked = self.context.map_or(&[][..], |context| &context.companies);
+                let companies = own.map_or(asked.to_vec(), |own| own.companies_now(asked));
                 Some(match path {
                     "company_ids" => companies.into(),
                     _ => companies.first().copied().into(),
@@ -40,6 +42,6 @@ impl Scope for Planner<'_> {
     }
 
     fn has_group(&self, external_id: &str) -> bool {
-        self.actor.has_role(external_id)
+        self.actor.rights.as_ref().is_none_or(|own| own.has_group(external_id))
     }
 }

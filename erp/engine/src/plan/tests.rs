@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    declare::{App, Field, Model, OnDelete, Principals, Rule},
+    declare::{App, Field, Group, Model, OnDelete, Principals, Rule},
     domain,
     domain::Domain,
     resolve::resolve,
@@ -13,14 +13,9 @@ use crate::{
 
 fn registry() -> Registry {
     let app = App::new("shop", "Shop")
-        .roles(&["clerk"])
-        .principals(Principals {
-            model: "user".to_owned(),
-            role_field: "role".to_owned(),
-            active_field: "active".to_owned(),
-            name_field: "role".to_owned(),
-        })
-        .model(Model::new("user", "User").field(Field::char("role")).field(Field::boolean("active")))
+        .group(Group::new("clerk", "Clerk"))
+        .principals(Principals::new("user", "active", "login"))
+        .model(Model::new("user", "User").field(Field::char("login")).field(Field::boolean("active")))
         .model(
             Model::new("shelf", "Shelf")
                 .without_log_access()
@@ -40,16 +35,27 @@ fn registry() -> Registry {
         )
         .access("clerk", "*", "crud")
         .rule(Rule::new("open", "shelf", json!([["closed", "=", false]])))
-        .rule(Rule::new("own", "item", json!([["owner", "=", {"expr": "uid"}]])).role("clerk"));
+        .rule(Rule::new("own", "item", json!([["owner", "=", {"expr": "uid"}]])).group("clerk"));
     resolve(&[app]).unwrap()
 }
 
-fn clerk() -> Actor {
-    Actor { uid: Some(Uid(7)), who: "ben".into(), roles: Some(["clerk".to_owned()].into()), names: Default::default() }
+fn clerk(registry: &Registry) -> Actor {
+    let security = registry.security.clone();
+    let principal = Principal {
+        uid: Uid(7),
+        login: "ben".into(),
+        company: None,
+        companies: Vec::new(),
+        groups: security.groups[security.group("shop.clerk").unwrap()].closure.clone(),
+        names: Default::default(),
+        security,
+    };
+    Actor { uid: Some(Uid(7)), who: "ben".into(), rights: Some(principal.into()) }
 }
 
 fn both(plan: impl Fn(&mut Planner<'_>) -> Result<Statement, Error>) -> String {
-    let (registry, actor) = (registry(), clerk());
+    let registry = registry();
+    let actor = clerk(&registry);
     let show = |dialect| {
         let Statement { sql, values } = plan(&mut Planner::new(&registry, &actor, dialect)).unwrap();
         format!("{dialect:?}: {sql}\n  {:?}\n", values.0)
@@ -101,7 +107,8 @@ fn an_update_judges_the_row_itself() {
 
 #[test]
 fn five_hundred_rows_are_one_insert() {
-    let (registry, actor) = (registry(), clerk());
+    let registry = registry();
+    let actor = clerk(&registry);
     let model = registry.model("shelf").unwrap();
     let columns = [model.field("name").unwrap(), model.field("closed").unwrap()];
     let ids: Vec<Id> = (1..=500).map(Id).collect();

@@ -13,7 +13,8 @@ use crate::{
 
 pub(super) fn collect(apps: &[&App], registry: &mut Registry, errors: &mut ResolveErrors) {
     // External id -> model, filled in loading order: a reference can only look back.
-    let mut known: BTreeMap<String, String> = BTreeMap::new();
+    let groups = registry.declared.groups.iter().map(|group| (group.key.clone(), "res.groups".to_owned()));
+    let mut known: BTreeMap<String, String> = groups.collect();
     let mut data = Vec::new();
     let mut demo = Vec::new();
     for app in apps {

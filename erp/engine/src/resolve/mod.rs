@@ -17,13 +17,16 @@ mod names;
 pub(crate) mod path;
 mod registry;
 mod relations;
+mod security;
 
 use std::fmt;
 
+pub(crate) use access::DeclaredRule;
 pub(crate) use computed::{Computed, Expression, Hop, Source, Trigger, walk};
 pub(crate) use names::constraint as constraint_name;
 pub use registry::{FieldDef, Kind, MONEY_SCALE, ModelDef, Registry, UniqueDef};
-pub(crate) use registry::{LinkTable, OrderTerm, RowDef, RowValue, shorten};
+pub(crate) use registry::{LinkTable, OrderTerm, PrincipalsDef, Rights, RowDef, RowValue, shorten};
+pub(crate) use security::{AccessRow, GroupRow, GroupSet, RuleRow, Security, SecurityRows};
 
 use crate::{declare::App, kernel};
 
@@ -57,7 +60,7 @@ impl ResolveErrors {
 /// All declarations at once; the order of `apps` does not matter.
 pub fn resolve(apps: &[App]) -> Result<Registry, ResolveErrors> {
     let mut errors = ResolveErrors::default();
-    let kernel = kernel::app();
+    let kernel = kernel::app(apps);
     let ordered = apps::in_loading_order(&kernel, apps, &mut errors);
     let mut drafts = models::merge(&ordered, &mut errors);
     mixins::apply(&mut drafts, &mut errors);

@@ -174,7 +174,10 @@ fn add_fields(app: &App, model: &Model, draft: &mut Draft, errors: &mut ResolveE
             wrong(format!("app {} declares it already", other.app));
             continue;
         }
-        let Some(def) = define(field, &mut wrong) else { continue };
+        let Some(mut def) = define(field, &mut wrong) else { continue };
+        for group in &mut def.groups {
+            *group = super::access::qualified(&app.name, group);
+        }
         draft.fields.push(DraftField { app: app.name.clone(), unique: field.unique, def });
     }
 }
@@ -374,8 +377,6 @@ pub(super) fn finish(apps: &[&App], drafts: Drafts) -> Registry {
             log_access: draft.log_access,
             order: draft.order_terms,
             unique: draft.unique,
-            access: BTreeMap::new(),
-            rules: Vec::new(),
             referenced_by: draft.referenced_by,
             behaviour: super::behaviour::Behaviour::default(),
             is_abstract: declared.is_abstract,

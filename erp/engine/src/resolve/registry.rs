@@ -5,10 +5,9 @@ use std::{
     sync::Arc,
 };
 
-use super::{behaviour::Behaviour, computed::Computeds};
+use super::{access::Declared, behaviour::Behaviour, computed::Computeds, security::Security};
 use crate::{
     declare::{Check, Compute, Default, OnDelete},
-    domain::Domain,
     error::{Error, Operation},
     value::{Id, Value},
 };
@@ -19,6 +18,10 @@ pub struct Registry {
     pub apps: Vec<String>,
     pub(crate) models: BTreeMap<Arc<str>, ModelDef>,
     pub(crate) principals: Option<PrincipalsDef>,
+    /// Groups, rights and rules that apps bring; records are made of them once.
+    pub(crate) declared: Declared,
+    /// The same as they are now.
+    pub(crate) security: Arc<Security>,
     pub(crate) data: Vec<RowDef>,
     pub(crate) demo: Vec<RowDef>,
     pub(crate) methods: crate::call::Methods,
@@ -53,8 +56,6 @@ pub struct ModelDef {
     pub(crate) by_name: HashMap<String, usize>,
     pub(crate) order: Vec<OrderTerm>,
     pub unique: Vec<UniqueDef>,
-    pub(crate) access: BTreeMap<String, Rights>,
-    pub(crate) rules: Vec<RuleDef>,
     pub is_abstract: bool,
     pub transient: bool,
     pub mixins: Vec<String>,
@@ -258,6 +259,17 @@ pub(crate) struct Rights {
 }
 
 impl Rights {
+    /// These operations; all when none is named.
+    pub(crate) fn of(operations: &[Operation]) -> Rights {
+        let has = |operation| operations.is_empty() || operations.contains(&operation);
+        Rights {
+            create: has(Operation::Create),
+            read: has(Operation::Read),
+            write: has(Operation::Write),
+            unlink: has(Operation::Unlink),
+        }
+    }
+
     pub(crate) fn allows(self, operation: Operation) -> bool {
         match operation {
             Operation::Create => self.create,
@@ -276,14 +288,6 @@ impl Rights {
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct RuleDef {
-    pub(crate) name: String,
-    pub(crate) role: Option<String>,
-    pub(crate) operations: Vec<Operation>,
-    pub(crate) domain: Domain,
-}
-
-#[derive(Clone, Debug)]
 pub(crate) struct Reference {
     pub(crate) model: Arc<str>,
     pub(crate) field: String,
@@ -293,9 +297,12 @@ pub(crate) struct Reference {
 #[derive(Clone, Debug)]
 pub(crate) struct PrincipalsDef {
     pub(crate) model: Arc<str>,
-    pub(crate) role_field: String,
     pub(crate) active_field: String,
     pub(crate) name_field: String,
+    pub(crate) company_field: Option<String>,
+    pub(crate) companies_field: Option<String>,
+    /// External id of the group that must not lose its last active user.
+    pub(crate) keeper: Option<String>,
 }
 
 /// A record of an app's data. References are by external id, always to an earlier row.
@@ -316,6 +323,21 @@ pub(crate) enum RowValue {
 impl Registry {
     pub fn model(&self, name: &str) -> Result<&ModelDef, Error> {
         self.models.get(name).ok_or_else(|| Error::NoSuchModel(shorten(name)))
+    }
+
+    /// Whether a transaction that changes this model's records makes a new registry or must be looked at before its
+    /// commit.
+    pub(crate) fn is_metadata(&self, model: &str) -> bool {
+        self.models.get(model).is_some_and(|model| model.metadata) || self.is_principals(model)
+    }
+
+    fn is_principals(&self, model: &str) -> bool {
+        self.principals.as_ref().is_some_and(|principals| *principals.model == *model)
+    }
+
+    /// Whether what users may depends on this model's records.
+    pub(crate) fn is_watched(&self, model: &str) -> bool {
+        self.is_metadata(model) || model == "res.company"
     }
 
     pub fn models(&self) -> impl Iterator<Item = &ModelDef> {

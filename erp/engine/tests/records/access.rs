@@ -24,7 +24,7 @@ on_both! {
     async fn rights_are_asked_for_every_operation(db: TestDb) {
         let engine = shop::open(db).await;
         let mut env = engine.begin(CLERK).await.unwrap();
-        denied(env.create("shelf", values! { "name" => "A" }).await, "create Shelf (shelf): this needs the role admin");
+        denied(env.create("shelf", values! { "name" => "A" }).await, "create Shelf (shelf): this needs the group Shop / Administrator");
         denied(env.write("shelf", &[Id(1)], values! { "name" => "A" }).await, "change Shelf");
         denied(env.unlink("item", &[Id(1)]).await, "delete Item");
         denied(env.search("user", &domain!(), Search::default()).await, "read User");
@@ -80,7 +80,7 @@ on_both! {
         env.commit().await.unwrap();
 
         let mut env = engine.begin(CLERK).await.unwrap();
-        denied(env.read("shelf", &[shelf], &["alarm_code"]).await, "field alarm_code needs the role admin");
+        denied(env.read("shelf", &[shelf], &["alarm_code"]).await, "field alarm_code needs the group Shop / Administrator");
         denied(env.count("shelf", &domain!(["alarm_code", "=like", "1%"])).await, "field alarm_code");
         denied(env.count("item", &domain!(["shelf.alarm_code", "=like", "1%"])).await, "field alarm_code");
         denied(env.search("shelf", &domain!(), Search::order("alarm_code")).await, "field alarm_code");

@@ -24,7 +24,7 @@ fn plants() -> App {
                 .field(Field::boolean("sunny"))
                 .field(Field::integer("pots").index()),
         )
-        .access("admin", "plant", "crud")
+        .access("shop.admin", "plant", "crud")
         .data(DataRow::new("fern", "plant").set("name", "Fern"))
         .data(DataRow::new("window", "shelf").set("name", "Window").set_ref("plant", "fern"))
 }
@@ -36,7 +36,7 @@ fn watering() -> App {
             Model::new("watering", "Watering")
                 .field(Field::many2one("plant", "plant").required().ondelete(OnDelete::Cascade)),
         )
-        .access("admin", "watering", "crud")
+        .access("shop.admin", "watering", "crud")
 }
 
 fn bridge() -> App {

@@ -170,10 +170,10 @@ on_both! {
         assert_eq!(data[0]["xmlid"], false);
         assert_eq!(data[0]["create_date"].as_str().unwrap().len(), 19);
         let data = call(&engine, ADMIN, "user", "get_metadata", json!([[CLERK.0]])).await.unwrap();
-        assert_eq!(data[0]["xmlid"], "shop.clerk");
+        assert_eq!(data[0]["xmlid"], "shop.user_clerk");
         let external = call(&engine, ADMIN, "user", "get_external_id", json!([[CLERK.0]])).await.unwrap();
-        assert_eq!(external, json!({(CLERK.0.to_string()): "shop.clerk"}));
-        let args = json!(["shop", "clerk", true]);
+        assert_eq!(external, json!({(CLERK.0.to_string()): "shop.user_clerk"}));
+        let args = json!(["shop", "user_clerk", true]);
         let found = call(&engine, ADMIN, "ir.model.data", "check_object_reference", args).await.unwrap();
         assert_eq!(found, json!(["user", CLERK.0]));
         let args = json!(["shop", "nobody"]);

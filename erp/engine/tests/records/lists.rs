@@ -1,6 +1,6 @@
 use erp_engine::{
     Command, Engine, Env, Error, Id, Value,
-    declare::{App, DataRow, Field, Model, OnDelete, Principals, Rule},
+    declare::{App, DataRow, Field, Group, Model, OnDelete, Principals, Rule},
     domain, values,
 };
 use serde_json::json;
@@ -11,17 +11,11 @@ const CLERK: erp_engine::Uid = erp_engine::Uid(1);
 
 fn library() -> App {
     App::new("library", "Library")
-        .roles(&["clerk"])
-        .principals(Principals {
-            model: "user".to_owned(),
-            role_field: "role".to_owned(),
-            active_field: "active".to_owned(),
-            name_field: "login".to_owned(),
-        })
+        .group(Group::new("clerk", "Clerk").users(&["ben"]))
+        .principals(Principals::new("user", "active", "login"))
         .model(
             Model::new("user", "User")
                 .field(Field::char("login").required())
-                .field(Field::char("role").required())
                 .field(Field::boolean("active").default(true)),
         )
         .model(
@@ -59,8 +53,8 @@ fn library() -> App {
         )
         .access("clerk", "book", "cru")
         .access("clerk", "book.tag", "r")
-        .rule(Rule::new("no hidden tags", "book.tag", json!([["hidden", "=", false]])).role("clerk"))
-        .data(DataRow::new("clerk", "user").set("login", "ben").set("role", "clerk"))
+        .rule(Rule::new("no hidden tags", "book.tag", json!([["hidden", "=", false]])).group("clerk"))
+        .data(DataRow::new("ben", "user").set("login", "ben"))
 }
 
 async fn system(engine: &Engine) -> Env {

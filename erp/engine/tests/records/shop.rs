@@ -2,7 +2,7 @@
 
 use erp_engine::{
     Engine, Env, Id, Uid,
-    declare::{App, DataRow, Field, Model, OnDelete, Principals, Rule},
+    declare::{App, DataRow, Field, Group, Model, OnDelete, Principals, Rule},
     values,
 };
 use serde_json::json;
@@ -15,18 +15,13 @@ pub(super) const GONE: Uid = Uid(3);
 
 pub(super) fn app() -> App {
     App::new("shop", "Shop")
-        .roles(&["clerk", "admin"])
-        .principals(Principals {
-            model: "user".to_owned(),
-            role_field: "role".to_owned(),
-            active_field: "active".to_owned(),
-            name_field: "login".to_owned(),
-        })
+        .group(Group::new("clerk", "Clerk").users(&["user_clerk"]))
+        .group(Group::new("admin", "Administrator").category("Shop").users(&["user_admin", "user_gone"]))
+        .principals(Principals::new("user", "active", "login"))
         .model(
             Model::new("user", "User")
                 .rec_name("login")
                 .field(Field::char("login").required().unique())
-                .field(Field::selection("role", &[("clerk", "Clerk"), ("admin", "Administrator")]).required())
                 .field(Field::boolean("active").default(true))
                 .field(Field::char("password").secret()),
         )
@@ -71,19 +66,19 @@ pub(super) fn app() -> App {
         .access("clerk", "shelf", "r")
         .access("clerk", "item", "cru")
         .access("clerk", "label", "crud")
-        .rule(Rule::new("no closed shelves", "shelf", json!([["closed", "=", false]])).role("clerk"))
+        .rule(Rule::new("no closed shelves", "shelf", json!([["closed", "=", false]])).group("clerk"))
         .rule(
             Rule::new(
                 "items on open shelves",
                 "item",
                 json!(["|", ["shelf", "=", null], ["shelf.closed", "=", false]]),
             )
-            .role("clerk"),
+            .group("clerk"),
         )
-        .rule(Rule::new("own labels", "label", json!([["owner", "=", {"expr": "uid"}]])).role("clerk"))
-        .data(DataRow::new("admin", "user").set("login", "ada").set("role", "admin"))
-        .data(DataRow::new("clerk", "user").set("login", "ben").set("role", "clerk"))
-        .data(DataRow::new("gone", "user").set("login", "carl").set("role", "admin").set("active", false))
+        .rule(Rule::new("own labels", "label", json!([["owner", "=", {"expr": "uid"}]])).group("clerk"))
+        .data(DataRow::new("user_admin", "user").set("login", "ada"))
+        .data(DataRow::new("user_clerk", "user").set("login", "ben"))
+        .data(DataRow::new("user_gone", "user").set("login", "carl").set("active", false))
 }
 
 fn item() -> Model {

@@ -12,11 +12,7 @@ use super::view::{
     errors::{self, Trouble},
     layout::Who,
 };
-use crate::{
-    error::ServiceError,
-    sessions::{Role, Session},
-    state::AppState,
-};
+use crate::{error::ServiceError, sessions::Session, state::AppState};
 
 /// A finished page.
 pub(super) struct Page(pub Markup);
@@ -82,7 +78,7 @@ pub(super) async fn company(state: &AppState, session: &Session) -> String {
 }
 
 pub(super) fn who(session: &Session) -> Who {
-    Who { name: session.name.clone(), admin: session.role == Role::Admin, csrf: session.csrf.clone() }
+    Who { name: session.name.clone(), admin: session.is_admin(), csrf: session.csrf.clone() }
 }
 
 /// Service errors are clauses ("there is no box"); on a page they stand alone.

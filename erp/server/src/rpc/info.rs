@@ -8,7 +8,7 @@ use erp_engine::{Id, Search, Uid, domain};
 use serde_json::{Map, Value, json};
 
 use super::{Fault, version};
-use crate::{sessions::Role, state::AppState};
+use crate::{sessions::SYSTEM, state::AppState};
 
 const LARGEST_UPLOAD: u64 = 64 * 1024 * 1024;
 
@@ -32,13 +32,14 @@ pub(super) async fn session_info(state: &AppState, uid: Uid) -> Result<Value, Fa
         .iter()
         .map(|row| (row.id.to_string(), json!({"id": row.id, "name": row.get_str("name"), "sequence": 10})))
         .collect();
-    let admin = state.sessions.role_of(uid).await.map_err(super::logins::refused)? == Role::Admin;
+    let rights = state.engine.principal(uid).await?;
+    let admin = rights.has_group(SYSTEM);
     let name = user.get_str("name");
     Ok(json!({
         "uid": uid,
         "is_system": admin,
-        "is_admin": admin,
-        "is_internal_user": true,
+        "is_admin": rights.has_group("base.group_erp_manager"),
+        "is_internal_user": rights.has_group("base.group_user"),
         "user_id": [uid],
         "user_context": context,
         "user_settings": {},

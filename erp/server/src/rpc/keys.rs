@@ -46,10 +46,11 @@ pub(crate) fn declare(mut app: App) -> App {
                 .field(Field::char("request").required().secret())
                 .field(Field::many2one("user_id", "res.users").required().readonly().ondelete(OnDelete::Cascade)),
         )
-        .access("user", MODEL, "rd")
-        .access("user", ASKED, "crud")
-        .access("user", CHECK, "r")
+        .access("base.group_user", MODEL, "rd")
+        .access("base.group_user", ASKED, "crud")
+        .access("base.group_user", CHECK, "r")
         .rule(own(MODEL, "user_id"))
+        .rule(Rule::new("all keys", MODEL, json!([])).group(sessions::SYSTEM))
         .rule(own(ASKED, "create_uid"))
         .rule(own(CHECK, "user_id"));
     app.code = app
@@ -67,7 +68,7 @@ pub(crate) fn declare(mut app: App) -> App {
 
 fn own(model: &str, field: &str) -> Rule {
     let name = format!("own records of {model}");
-    Rule::new(&name, model, json!([[field, "=", {"expr": "uid"}]])).role("user")
+    Rule::new(&name, model, json!([[field, "=", {"expr": "uid"}]])).group("base.group_user")
 }
 
 /// Whether a text can be a key at all.
@@ -192,7 +193,7 @@ fn expiry(env: &Env, duration: &str) -> Result<Option<Timestamp>, Error> {
             .filter(|days| (0..=3650).contains(days))
             .ok_or_else(|| Error::User(format!("{text:?} is no number of days: choose 1 to {LONGEST_DAYS}")))?,
     };
-    if (days == 0 || days > LONGEST_DAYS) && env.role() != Some("admin") {
+    if (days == 0 || days > LONGEST_DAYS) && !env.has_group(sessions::SYSTEM) {
         return Err(Error::User("You cannot exceed 3 months duration for an API key.".to_owned()));
     }
     Ok((days > 0).then(|| env.now() + SignedDuration::from_hours(days * 24)))

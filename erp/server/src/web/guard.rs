@@ -18,7 +18,7 @@ use ring::digest;
 use super::routes::{self, Capability};
 use crate::{
     error::ServiceError,
-    sessions::{self, Role, Session},
+    sessions::{self, Session},
     state::AppState,
 };
 
@@ -75,13 +75,13 @@ async fn check(parts: &mut Parts, state: &AppState, pattern: Option<&str>) -> Re
     if !asks && capability != Some(Capability::Public) {
         check_origin(parts, state, session.as_ref())?;
     }
-    let role = session.as_ref().map(|s| s.role);
+    let admin = session.as_ref().map(Session::is_admin);
     if let Some(session) = session {
         parts.extensions.insert::<Session>(session);
     }
-    match (capability, role) {
+    match (capability, admin) {
         (Some(Capability::User | Capability::Admin), None) => Err(ServiceError::SignedOut),
-        (Some(Capability::Admin), Some(Role::User)) => {
+        (Some(Capability::Admin), Some(false)) => {
             Err(ServiceError::Forbidden("only administrators may do this".to_owned()))
         }
         _ => Ok(()),

@@ -84,7 +84,7 @@ fn described(session: &Session) -> serde_json::Value {
         "uid": session.uid,
         "login": session.login,
         "name": session.name,
-        "role": session.role,
+        "admin": session.is_admin(),
         "csrf": session.csrf,
     })
 }

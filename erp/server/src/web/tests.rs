@@ -205,7 +205,7 @@ async fn signing_out_ends_the_session() {
     let server = TestServer::start().await;
     let it = Browser::signed_in(&server, "cashier").await;
     let told = read(it.get("/web/session").await).await;
-    assert_eq!((told["login"].as_str(), told["role"].as_str()), (Some("cashier"), Some("user")));
+    assert_eq!((told["login"].as_str(), told["admin"].as_bool()), (Some("cashier"), Some(false)));
     assert_eq!(it.post("/web/logout", &json!({})).await.status(), StatusCode::NO_CONTENT);
     assert_eq!(it.get("/web/session").await.status(), StatusCode::UNAUTHORIZED);
 }

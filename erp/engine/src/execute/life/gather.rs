@@ -10,7 +10,7 @@ use crate::{
     kernel,
     record::Record,
     resolve::{
-        Registry, ResolveErrors,
+        Registry, ResolveErrors, Security, SecurityRows,
         custom::{self, CustomField, CustomModel},
         resolve,
     },
@@ -22,6 +22,7 @@ pub(super) struct Gathered {
     pub(super) installed: BTreeSet<String>,
     models: Vec<CustomModel>,
     fields: Vec<CustomField>,
+    security: SecurityRows,
 }
 
 impl Env {
@@ -44,6 +45,7 @@ impl Env {
         }
         Ok(Gathered {
             installed: self.installed_apps().await?,
+            security: self.security_rows().await?,
             models: models.iter().map(model).collect(),
             fields: fields.iter().map(|row| field(row, options.remove(&row.id).unwrap_or_default())).collect(),
         })
@@ -57,13 +59,14 @@ impl Env {
     }
 }
 
-/// Everything that counts, joined: the installed apps, then what people made.
+/// Everything that counts, joined: the installed apps, then what people made. A record rule that cannot be understood is
+/// no error here: it lets nobody through, and the registry's `security` says so.
 pub(super) fn registry_of(available: &[App], gathered: Gathered, version: u64) -> Result<Registry, ResolveErrors> {
     let mut apps: Vec<App> = available.iter().filter(|app| gathered.installed.contains(&app.name)).cloned().collect();
     let mut errors = Vec::new();
     let mut custom_fields = BTreeMap::new();
     if !(gathered.models.is_empty() && gathered.fields.is_empty()) {
-        let kernel = kernel::app();
+        let kernel = kernel::app(&apps);
         let known: BTreeSet<&str> =
             apps.iter().chain([&kernel]).flat_map(|app| app.models.iter().map(|model| model.name.as_str())).collect();
         let names: Vec<String> = apps.iter().map(|app| app.name.clone()).collect();
@@ -77,6 +80,7 @@ pub(super) fn registry_of(available: &[App], gathered: Gathered, version: u64) -
     let mut registry = resolve(&apps)?;
     registry.version = version;
     registry.custom_fields = custom_fields;
+    registry.security = Security::of(&registry, gathered.security).into();
     Ok(registry)
 }
 

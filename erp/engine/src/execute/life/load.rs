@@ -17,7 +17,9 @@ impl Env {
     pub(super) async fn load_app(&mut self, app: &str, _how: Load) -> Result<(), Error> {
         let registry = self.registry().clone();
         let rows: Vec<_> = registry.data.iter().filter(|row| row.app == app).cloned().collect();
-        self.load_rows(&rows).await?;
+        let mut new = self.load_groups(&registry, app).await?;
+        new.extend(self.load_rows(&rows).await?);
+        self.load_members(&registry, &new).await?;
         Ok(())
     }
 }

@@ -191,7 +191,7 @@ fn fingerprint(apps: &[App], install: &Install) -> String {
     sum.0.update(FORMAT);
     sum.0.update(env!("CARGO_PKG_VERSION"));
     sum.0.update([u8::from(*install == Install::All)]);
-    for app in names.into_iter().chain([&kernel::app()]) {
+    for app in names.into_iter().chain([&kernel::app(apps)]) {
         // A sum takes whatever is written to it.
         serde_json::to_writer(&mut sum, app).ok();
     }

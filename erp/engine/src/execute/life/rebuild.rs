@@ -51,6 +51,7 @@ impl Env {
         self.set_context(Context::default());
         let done = self.sudo("metadata changed").rebuild_as_system(why).await;
         self.set_context(context);
+        self.align_rights();
         done
     }
 
@@ -70,6 +71,11 @@ impl Env {
             }
         }
         let registry = registry_of(self.engine.available(), gathered, version).map_err(for_people)?;
+        if why == Why::Records
+            && let Some(problem) = registry.security.broken_since(&before.security)
+        {
+            return Err(Error::User(problem));
+        }
         let registry = Arc::new(registry);
         let renamed = renamed(&before, &registry)?;
 
