@@ -24,8 +24,8 @@ pub use context::Context;
 pub use domain::{Domain, DomainError, Leaf, Op, Operand, Term};
 pub use error::{Error, Operation};
 pub use execute::{
-    Change, ChangeKind, Db, Engine, Env, Group, Groups, Inserted, Install, Key, LostField, LostModel, Options,
-    Principal, Savepoint, Search, Sudo, Uninstall,
+    Change, ChangeKind, Column, Db, Dump, Engine, Env, Group, Groups, Inserted, Install, Key, Load, LostField,
+    LostModel, Options, Principal, Savepoint, Search, Sudo, Table, Uninstall,
 };
 pub use plan::{Aggregator, Granularity, Grouping, default_aggregator};
 pub use record::{Command, Record, Values};

@@ -9,6 +9,7 @@ mod records {
     mod calls;
     mod concurrency;
     mod custom;
+    mod dump;
     mod ingest;
     mod lists;
     mod reading;

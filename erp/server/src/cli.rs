@@ -17,6 +17,12 @@ pub enum Command {
     Init(Init),
     /// Serve pages, boxes and programs until stopped
     Serve(Serve),
+    /// Save everything to a file, while people work
+    Backup(Backup),
+    /// Fill an empty directory or database from such a file
+    Restore(Restore),
+    /// Copy a database to try things in: another identity, no mail, no boxes
+    Duplicate(Duplicate),
 }
 
 #[derive(Debug, Args)]
@@ -66,4 +72,42 @@ pub struct Serve {
     /// How people and boxes reach this server: https://erp.example
     #[arg(long, value_name = "URL")]
     pub public_url: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Backup {
+    #[command(flatten)]
+    pub place: Place,
+    /// Where to, such as shop-2026-11-22.zip
+    pub file: PathBuf,
+    /// Write over a file that is there
+    #[arg(long)]
+    pub force: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Restore {
+    #[command(flatten)]
+    pub place: Place,
+    pub file: PathBuf,
+    /// The key file of the database that was saved, so that its boxes stay paired
+    #[arg(long, value_name = "F")]
+    pub key: Option<PathBuf>,
+    /// Another name for the database
+    #[arg(long, value_name = "DB")]
+    pub name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Duplicate {
+    #[command(flatten)]
+    pub place: Place,
+    /// Name of the copy
+    pub name: String,
+    /// Directory of the copy; beside the original and named as the copy, without it
+    #[arg(long, value_name = "DIR")]
+    pub into: Option<PathBuf>,
+    /// Empty database for the copy; without it SQLite in its directory
+    #[arg(long, value_name = "URL")]
+    pub into_database_url: Option<String>,
 }

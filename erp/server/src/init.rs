@@ -69,7 +69,10 @@ async fn set_up(engine: &Engine, name: &DbName, password: &str, demo: bool) -> a
         env.write_where("res.users", &domain!(["login", "=", "cashier"]), values! { "password" => hash }).await?;
         name_company(&mut env).await?;
     }
-    env.create("ir.config_parameter", values! { "key" => place::DB_NAME, "value" => name.as_str() }).await?;
+    let uuid = place::uuid(random::<16>()?);
+    for (key, value) in [(place::DB_NAME, name.as_str()), (place::DB_UUID, &uuid), (place::PRODUCTION, "true")] {
+        env.create("ir.config_parameter", values! { "key" => key, "value" => value }).await?;
+    }
     env.commit().await?;
     Ok(())
 }

@@ -10,6 +10,7 @@ mod rates;
 mod testing;
 
 mod access;
+pub mod backup;
 pub mod boxes;
 pub mod bus;
 pub mod ca;
@@ -28,6 +29,7 @@ mod names;
 pub mod pages;
 pub mod place;
 pub mod port;
+
 mod receipt;
 pub mod records;
 pub mod rpc;

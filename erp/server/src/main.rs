@@ -2,6 +2,7 @@ use std::{process::ExitCode, time::Duration};
 
 use clap::{Parser, error::ErrorKind};
 use erp_server::{
+    backup,
     cli::{Cli, Command},
     init, serve,
 };
@@ -30,6 +31,9 @@ fn main() -> ExitCode {
         match cli.command {
             Command::Init(args) => init::run(args).await,
             Command::Serve(args) => serve::run(args).await,
+            Command::Backup(args) => backup::backup(args).await,
+            Command::Restore(args) => backup::restore(args).await,
+            Command::Duplicate(args) => backup::duplicate(args).await,
         }
     });
     // A thread that reads a hanging standard input must not hold the end up.

@@ -15,6 +15,11 @@ use crate::{cli, error::ServiceError, records};
 pub const DB_NAME: &str = "database.name";
 pub const ZONE: &str = "iot.zone";
 
+/// Who this database is, whatever it is called; a copy has another.
+pub const DB_UUID: &str = "database.uuid";
+/// `false` in a copy that is there to try things in.
+pub const PRODUCTION: &str = "database.production";
+
 /// Every app this program knows.
 pub fn apps() -> Vec<App> {
     let mut apps = erp_apps::all();
@@ -27,7 +32,8 @@ pub fn apps() -> Vec<App> {
 pub struct Place {
     pub data: PathBuf,
     url: Option<String>,
-    _lock: File,
+    /// Nothing for a visitor, who only reads.
+    _lock: Option<File>,
 }
 
 impl Place {
@@ -55,17 +61,55 @@ impl Place {
                 return Err(error).with_context(|| format!("cannot lock {}", path.display()));
             }
         }
-        Ok(Self { data, url: args.database_url.clone(), _lock: lock })
+        Ok(Self { data, url: args.database_url.clone(), _lock: Some(lock) })
     }
 
-    /// The database, brought up to the apps of this program.
-    pub async fn open(&self) -> anyhow::Result<Engine> {
+    /// To read beside a running server.
+    pub fn visit(args: &cli::Place) -> anyhow::Result<Self> {
+        let data = args.data.canonicalize().with_context(|| format!("cannot use {}", args.data.display()))?;
+        let place = Self { data, url: args.database_url.clone(), _lock: None };
+        if place.url.is_none() && !place.data.join("erp.db").exists() {
+            bail!("{} holds no database yet: run erp init", place.describe());
+        }
+        Ok(place)
+    }
+
+    /// Pictures and attachments.
+    pub fn files(&self) -> PathBuf {
+        self.data.join("files")
+    }
+
+    /// The apps of this program, and those that are files in `DIR/apps`.
+    pub fn apps(&self) -> anyhow::Result<Vec<App>> {
+        let mut apps = apps();
+        let folder = self.data.join("apps");
+        let Ok(entries) = fs::read_dir(&folder) else { return Ok(apps) };
+        let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+        files.retain(|file| file.extension().is_some_and(|extension| extension == "toml"));
+        files.sort();
+        for file in files {
+            let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+            let app: App = toml::from_str(&text).with_context(|| format!("{} is no app", file.display()))?;
+            if let Some(other) = apps.iter().find(|other| other.name == app.name) {
+                bail!("{}: there is an app {} already; give it another name", file.display(), other.name);
+            }
+            apps.push(app);
+        }
+        Ok(apps)
+    }
+
+    pub async fn connect(&self) -> anyhow::Result<Db> {
         let url = match &self.url {
             Some(url) => url.clone(),
             None => format!("sqlite:{}", self.data.join("erp.db").display()),
         };
-        let db = Db::connect(&url).await.context("the database cannot be opened")?;
-        Ok(Engine::open(db, &apps()).await?)
+        Db::connect(&url).await.context("the database cannot be opened")
+    }
+
+    /// The database, brought up to the apps of this program.
+    pub async fn open(&self) -> anyhow::Result<Engine> {
+        let db = self.connect().await?;
+        Ok(Engine::open(db, &self.apps()?).await?)
     }
 
     /// For people; never a password in a database address.
@@ -85,6 +129,23 @@ pub async fn setting(engine: &Engine, key: &str) -> Result<Option<String>, Servi
     let found =
         env.search_read("ir.config_parameter", &domain!(["key", "=", key]), &["value"], Search::default()).await?;
     Ok(found.first().map(|r| r.get_str("value").to_owned()))
+}
+
+pub async fn set(engine: &Engine, key: &str, value: &str) -> anyhow::Result<()> {
+    let mut env = engine.superuser("a setting").await?;
+    let values = values! { "value" => value };
+    if env.write_where("ir.config_parameter", &domain!(["key", "=", key]), values.clone()).await?.is_empty() {
+        env.create("ir.config_parameter", values.with("key", key)).await?;
+    }
+    Ok(env.commit().await?)
+}
+
+/// A random one: RFC 9562, version 4.
+pub fn uuid(mut bytes: [u8; 16]) -> String {
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let hex = data_encoding::HEXLOWER.encode(&bytes);
+    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }
 
 /// Sealed bytes by name, as `iot.secret` keeps them.

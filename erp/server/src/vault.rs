@@ -15,7 +15,7 @@ use ring::{
     rand::{SecureRandom, SystemRandom},
 };
 
-const KEY_FILE: &str = "secret.key";
+pub const KEY_FILE: &str = "secret.key";
 const KEY_LENGTH: usize = 32;
 /// First byte of everything sealed, so that the way of sealing can change.
 const FORMAT: u8 = 1;
@@ -80,19 +80,33 @@ impl Vault {
 
     /// Staged, synced and renamed: after a power cut there is the whole key or none.
     fn create(path: &Path) -> Result<Self, VaultError> {
-        let file_error = |reason| VaultError::File { path: path.to_owned(), reason };
         let key = random::<KEY_LENGTH>()?;
+        Self::store(path, &key)?;
+        Self::from_key(&key)
+    }
+
+    /// A key file from elsewhere, taken into a new data directory.
+    pub fn adopt(from: &Path, data: &Path) -> Result<Self, VaultError> {
+        let vault = Self::load(from)?;
+        let file_error = |reason| VaultError::File { path: from.to_owned(), reason };
+        let text = fs::read_to_string(from).map_err(file_error)?;
+        let key = HEXLOWER.decode(text.trim().as_bytes()).map_err(|_| VaultError::Damaged { path: from.to_owned() })?;
+        Self::store(&data.join(KEY_FILE), &key)?;
+        Ok(vault)
+    }
+
+    fn store(path: &Path, key: &[u8]) -> Result<(), VaultError> {
+        let file_error = |reason| VaultError::File { path: path.to_owned(), reason };
         let staged = path.with_extension("key.new");
         let write = || -> io::Result<()> {
             let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&staged)?;
-            file.write_all(HEXLOWER.encode(&key).as_bytes())?;
+            file.write_all(HEXLOWER.encode(key).as_bytes())?;
             file.write_all(b"\n")?;
             file.sync_all()?;
             fs::rename(&staged, path)?;
             fs::File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
         };
-        write().map_err(file_error)?;
-        Self::from_key(&key)
+        write().map_err(file_error)
     }
 
     fn from_key(key: &[u8]) -> Result<Self, VaultError> {

@@ -186,6 +186,18 @@ impl Link {
         Ok(())
     }
 
+    /// From here on every query sees the database as it is now, whoever writes meanwhile.
+    pub(crate) async fn snapshot(&mut self) -> Result<(), Error> {
+        self.state = match &self.db.0 {
+            Pools::Sqlite { readers, .. } => State::Sqlite(readers.begin().await.map_err(Error::from_sqlx)?),
+            Pools::Postgres(pool) => {
+                let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+                State::Postgres(pool.begin_with(begin).await.map_err(Error::from_sqlx)?)
+            }
+        };
+        Ok(())
+    }
+
     /// From here on this transaction is the only one that writes (SQLite), or may write (PostgreSQL).
     pub(crate) async fn ready_to_write(&mut self) -> Result<(), Error> {
         match (&self.state, &self.db.0) {

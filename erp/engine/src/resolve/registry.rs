@@ -1,6 +1,7 @@
 //! What resolving makes: every model with everything that all apps say about it. Immutable, shared by `Arc`.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, HashMap},
     sync::Arc,
 };
@@ -222,6 +223,11 @@ impl FieldDef {
     /// Whether it has a link table.
     pub fn is_link(&self) -> bool {
         matches!(self.kind, Kind::Many2Many { .. }) && (self.store || !self.is_computed())
+    }
+
+    /// What its column holds.
+    pub(crate) fn column_kind(&self) -> Cow<'_, Kind> {
+        Cow::Borrowed(&self.kind)
     }
 
     /// Whether its value follows from others.

@@ -75,7 +75,7 @@ async fn memory() -> Result<()> {
 }
 
 /// Proportional set size, KiB: `/proc/<pid>/smaps_rollup`.
-fn pss_kib(pid: i32) -> Result<f64> {
+pub(crate) fn pss_kib(pid: i32) -> Result<f64> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
     let line = text.lines().find(|l| l.starts_with("Pss:")).context("no Pss line")?;
     let value: u32 = line.split_whitespace().nth(1).context("no number")?.parse()?;

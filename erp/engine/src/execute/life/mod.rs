@@ -11,6 +11,8 @@ mod mirror;
 mod open;
 mod plan;
 mod rebuild;
+mod restore;
 
 pub use install::{LostField, LostModel, Uninstall};
 pub use open::{Install, Options};
+pub use restore::Load;

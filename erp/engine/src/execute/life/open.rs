@@ -163,7 +163,7 @@ async fn heed(db: &Db, engine: &Weak<Inner>) -> Result<(), Error> {
 }
 
 /// Version and fingerprint as the database has them; nothing for one that is new.
-async fn stored(link: &mut Link) -> Result<Option<(i64, String)>, Error> {
+pub(super) async fn stored(link: &mut Link) -> Result<Option<(i64, String)>, Error> {
     let there = match link.dialect() {
         Dialect::Sqlite => "SELECT count(*) FROM sqlite_schema WHERE name = 'ir_registry'",
         Dialect::Postgres => {
