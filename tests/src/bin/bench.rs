@@ -14,6 +14,8 @@ mod outbox;
 mod resources;
 #[path = "bench/scale.rs"]
 mod scale;
+#[path = "bench/start.rs"]
+mod start;
 
 use anyhow::Result;
 use clap::Parser;
@@ -21,7 +23,7 @@ use clap::Parser;
 /// Measures; exits 0 whatever the figures.
 #[derive(Parser)]
 struct Args {
-    /// Only the groups whose name contains this: api, scale, latency, encoder, resources, outbox.
+    /// Only the groups whose name contains this: api, scale, latency, encoder, resources, start, outbox.
     #[arg(long)]
     only: Option<String>,
 }
@@ -102,6 +104,11 @@ async fn main() -> Result<()> {
         && let Err(error) = scale::run().await
     {
         failed("scale", &error);
+    }
+    if wanted("start")
+        && let Err(error) = start::run().await
+    {
+        failed("start", &error);
     }
     if wanted("resources")
         && let Err(error) = resources::run().await

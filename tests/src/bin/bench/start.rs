@@ -25,7 +25,8 @@ pub(crate) async fn run() -> Result<()> {
     }
     let log = dir.path().join("log");
     let path = data.to_str().context("UTF-8")?;
-    let init = Program::start("erp", &["init", "--data", path], &[("ERP_ADMIN_PASSWORD", "a long bench password")], &log)?;
+    let init =
+        Program::start("erp", &["init", "--data", path], &[("ERP_ADMIN_PASSWORD", "a long bench password")], &log)?;
     init.wait(Duration::from_secs(300)).await?;
     let mut samples = Vec::new();
     for round in 0..5 {
@@ -67,7 +68,8 @@ async fn answer(address: std::net::SocketAddr) -> Result<()> {
 
 /// Ten models of ten fields each, some of them pointing at each other.
 fn generated(app: usize) -> Result<String> {
-    let mut text = format!("name = \"bench_{app:02}\"\nlabel = \"Bench {app}\"\nversion = \"1\"\ndepends = [\"base\"]\n");
+    let mut text =
+        format!("name = \"bench_{app:02}\"\nlabel = \"Bench {app}\"\nversion = \"1\"\ndepends = [\"base\"]\n");
     for model in 0..MODELS {
         writeln!(text, "\n[[models]]\nname = \"bench{app:02}.m{model}\"\nlabel = \"Model {model}\"\nfields = [")?;
         text.push_str("  { name = \"name\", type = \"char\", required = true },\n");
@@ -76,9 +78,16 @@ fn generated(app: usize) -> Result<String> {
             writeln!(text, "  {{ name = \"f{field}\", type = \"{kind}\" }},")?;
         }
         text.push_str("  { name = \"partner_id\", type = \"many2one\", comodel = \"res.partner\" },\n");
-        writeln!(text, "  {{ name = \"next_id\", type = \"many2one\", comodel = \"bench{app:02}.m{}\" }},", (model + 1) % MODELS)?;
+        writeln!(
+            text,
+            "  {{ name = \"next_id\", type = \"many2one\", comodel = \"bench{app:02}.m{}\" }},",
+            (model + 1) % MODELS
+        )?;
         text.push_str("]\n");
-        writeln!(text, "\n[[access]]\ngroup = \"base.group_user\"\nmodel = \"bench{app:02}.m{model}\"\nrights = \"crud\"")?;
+        writeln!(
+            text,
+            "\n[[access]]\ngroup = \"base.group_user\"\nmodel = \"bench{app:02}.m{model}\"\nrights = \"crud\""
+        )?;
     }
     Ok(text)
 }
