@@ -16,6 +16,7 @@ mod records {
     mod schema;
     mod shapes;
     mod shop;
+    mod sides;
     mod web;
     mod writing;
 }

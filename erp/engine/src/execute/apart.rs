@@ -5,13 +5,16 @@ use crate::{
     error::Error,
     record::Command,
     resolve::{FieldDef, ModelDef, Registry},
-    value::Id,
+    value::{Id, Value},
 };
 
 #[derive(Clone, Default)]
 pub(super) struct Apart<'r> {
     pub(super) lists: Vec<(&'r FieldDef, Vec<Command>)>,
     pub(super) through: Through,
+    pub(super) beside: Vec<(&'r FieldDef, Value)>,
+    /// Texts that are empty now, in every language.
+    pub(super) emptied: Vec<&'r FieldDef>,
 }
 
 impl Env {
@@ -25,10 +28,14 @@ impl Env {
     ) -> Result<(), Error> {
         let mut lists: Vec<ListChange<'r>> = Vec::new();
         let mut through: Vec<(Through, Vec<Id>)> = Vec::new();
+        let mut beside: Vec<(Id, &'r FieldDef, Value)> = Vec::new();
+        let mut emptied: Vec<(Id, &'r FieldDef)> = Vec::new();
         for (id, apart) in rows {
             for (field, commands) in apart.lists {
                 ListChange::add(&mut lists, field, id, commands);
             }
+            beside.extend(apart.beside.into_iter().map(|(field, value)| (id, field, value)));
+            emptied.extend(apart.emptied.into_iter().map(|field| (id, field)));
             if !apart.through.is_empty() {
                 match through.last_mut() {
                     Some((known, ids)) if *known == apart.through => ids.push(id),
@@ -36,6 +43,8 @@ impl Env {
                 }
             }
         }
+        self.empty_beside(registry, model, emptied).await?;
+        self.write_beside(registry, model, beside).await?;
         self.change_lists(registry, model, lists, new).await?;
         for (values, ids) in through {
             self.write_through(model, &ids, values).await?;

@@ -180,7 +180,7 @@ impl Env {
     fn complete<'r>(
         &self,
         model: &'r ModelDef,
-        columns: &[&FieldDef],
+        columns: &[&'r FieldDef],
         values: Values,
         apart: &mut Apart<'r>,
     ) -> Result<Vec<Value>, Error> {
@@ -189,7 +189,15 @@ impl Env {
         for (name, value) in values.0 {
             let at = columns.iter().position(|field| field.name == name);
             if let Some((at, field)) = at.and_then(|at| Some((at, *columns.get(at)?))) {
-                row[at] = Some(self.given(model, field, value, Operation::Create)?);
+                let value = self.given(model, field, value, Operation::Create)?;
+                let beside = self.has_side(field);
+                if beside && !value.is_null() {
+                    apart.beside.push((field, value.clone()));
+                }
+                // What one company has is not what the others have. A text is the source's as well until that has its own.
+                if !(beside && field.company_dependent && !field.required) {
+                    row[at] = Some(value);
+                }
                 continue;
             }
             let field = model.field(&name)?;

@@ -21,6 +21,8 @@ mod read;
 mod rows;
 mod schema;
 mod security;
+mod sequence;
+mod sides;
 mod unlink;
 mod write;
 mod write_each;

@@ -96,6 +96,7 @@ impl Env {
             let statement = self.as_system(registry, |planner| planner.delete(model, &domain))?;
             self.change(model, statement).await?;
         }
+        self.forget_beside(registry, model, &ids).await?;
         // In a circle the database may have deleted some of them by itself just before.
         self.pending.add(&model.name, ChangeKind::Deleted, ids.iter().copied());
         self.after_unlink(model, &ids).await

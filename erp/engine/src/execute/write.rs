@@ -163,7 +163,12 @@ impl Env {
             }
             if let Value::Commands(commands) = value {
                 given.apart.lists.push((field, commands));
+            } else if self.has_side(field) && !(field.translate && value.is_null()) {
+                given.apart.beside.push((field, value));
             } else {
+                if field.translate && value.is_null() {
+                    given.apart.emptied.push(field);
+                }
                 match given.columns.iter_mut().find(|(known, _)| known.name == field.name) {
                     Some(known) => known.1 = value,
                     None => given.columns.push((field, value)),

@@ -48,10 +48,13 @@ impl Env {
             }
             let taken = self.take_computed(&registry, model, std::slice::from_mut(&mut values), Operation::Write)?;
             let given = self.split(model, values, &taken)?;
-            let group = match place.get(&given.names) {
+            // Alike is what is written to the same columns: where a text goes can depend on it.
+            let mut kind = given.names.clone();
+            kind.extend(given.columns.iter().map(|(field, _)| field.name.clone()));
+            let group = match place.get(&kind) {
                 Some(group) => &mut alike[*group],
                 None => {
-                    place.insert(given.names.clone(), alike.len());
+                    place.insert(kind, alike.len());
                     alike.push(Alike {
                         columns: given.columns.iter().map(|(field, _)| *field).collect(),
                         names: given.names.clone(),

@@ -5,6 +5,9 @@
 mod access;
 mod apps;
 mod meta;
+mod sides;
+
+pub(crate) use sides::{COMPANY_VALUES, SEQUENCE_RANGES, SEQUENCES, TRANSLATIONS};
 
 use crate::declare::App;
 
@@ -20,7 +23,8 @@ pub(crate) fn app(apps: &[App]) -> App {
     let users = apps.iter().find_map(|app| app.principals.as_ref()).map(|principals| principals.model.as_str());
     let declares = |model: &str| apps.iter().flat_map(|app| &app.models).any(|own| own.name == model && !own.extends);
     let app = App::new(NAME, "Kernel");
-    access::declare(apps::declare(meta::declare(app)), users.filter(|model| declares(model)))
+    let app = sides::declare(apps::declare(meta::declare(app)));
+    access::declare(app, users.filter(|model| declares(model)))
 }
 
 /// The app's name as it stands in external ids.

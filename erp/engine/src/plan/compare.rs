@@ -6,10 +6,7 @@ use sea_query::{
     extension::{postgres::PgBinOper, sqlite::SqliteBinOper},
 };
 
-use super::{
-    Dialect, Pattern, Planner,
-    condition::{Cond, column},
-};
+use super::{Dialect, Pattern, Planner, condition::Cond};
 use crate::{
     domain::{Op, Operand, whole_day},
     resolve::{FieldDef, Kind, coerce},
@@ -27,7 +24,8 @@ impl Planner<'_> {
         negated: bool,
     ) -> Result<Cond, String> {
         let op = if op == Op::EqIfGiven { Op::Eq } else { op };
-        let column = || column(alias, field);
+        let value = self.value_of(alias, field);
+        let column = || value.clone();
         let (plain, with_empty) = match operand {
             Operand::Many(values) => return self.one_of(&column, field, values.clone(), negated),
             Operand::One(value) => {

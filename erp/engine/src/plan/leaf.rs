@@ -270,7 +270,7 @@ impl Planner<'_> {
                 select.and_where(Expr::col((link, Alias::new(column1.as_str()))).equals(own_id()));
             }
             _ => {
-                select.and_where(other.equals((alias.clone(), Alias::new(step.field.name.as_str()))));
+                select.and_where(other.eq(self.value_of(alias, step.field)));
             }
         }
         if let Some(rules) = self.rules(step.comodel, &next, Operation::Read)?.into_where() {
@@ -312,10 +312,10 @@ impl Planner<'_> {
             return self
                 .exists(at.alias, &[step], true, negated, |_, alias| Ok(Cond::Sql(is_reached(column(alias, id)))));
         }
-        let found = is_reached(column(at.alias, at.field));
+        let found = is_reached(self.value_of(at.alias, at.field));
         Ok(match (negated, at.field.nullable()) {
             (false, _) => Cond::Sql(found),
-            (true, true) => Cond::Sql(found.not().or(column(at.alias, at.field).is_null())),
+            (true, true) => Cond::Sql(found.not().or(self.value_of(at.alias, at.field).is_null())),
             (true, false) => Cond::Sql(found.not()),
         })
     }

@@ -15,6 +15,7 @@ mod links;
 mod pattern;
 mod scope;
 mod select;
+mod sides;
 mod write;
 
 #[cfg(test)]

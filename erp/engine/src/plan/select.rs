@@ -144,7 +144,7 @@ impl<'r> Planner<'r> {
     }
 
     pub(super) fn through(&mut self, alias: &DynIden, steps: &[Step<'_>], field: &FieldDef) -> Result<Expr, Error> {
-        let [step, rest @ ..] = steps else { return Ok(column(alias, field)) };
+        let [step, rest @ ..] = steps else { return Ok(self.value_of(alias, field)) };
         let (mut select, next) = self.related(alias, step, true)?;
         select.expr(self.through(&next, rest, field)?);
         Ok(Expr::SubQuery(None, Box::new(sea_query::SubQueryStatement::SelectStatement(select))))

@@ -312,6 +312,7 @@ fn plain(name: &str, kind: Kind, label: &str) -> FieldDef {
         groups: Vec::new(),
         secret: false,
         app: String::new(),
+        model: None,
         translate: false,
         company_dependent: false,
         copy: false,
@@ -359,14 +360,14 @@ fn stamps(app: &App, principals: Option<&str>) -> Vec<DraftField> {
 
 pub(super) fn finish(apps: &[&App], drafts: Drafts) -> Registry {
     let models = drafts.into_values().map(|draft| {
-        let fields: Vec<FieldDef> =
-            draft.fields.into_iter().map(|field| FieldDef { app: field.app, ..field.def }).collect();
+        let name: Arc<str> = draft.name.as_str().into();
+        let own = |field: DraftField| FieldDef { app: field.app, model: Some(name.clone()), ..field.def };
+        let fields: Vec<FieldDef> = draft.fields.into_iter().map(own).collect();
         let declared = draft.declared;
         let parent = declared.parent.or_else(|| {
             let own = |field: &&FieldDef| field.name == "parent_id";
             fields.iter().find(own).map(|field| field.name.clone())
         });
-        let name: Arc<str> = draft.name.as_str().into();
         let def = ModelDef {
             by_name: fields.iter().enumerate().map(|(at, field)| (field.name.clone(), at)).collect(),
             table: names::table(&draft.name),

@@ -92,6 +92,8 @@ pub struct FieldDef {
     pub(crate) secret: bool,
     /// The app that declared it.
     pub app: String,
+    /// The model that it is a field of.
+    pub model: Option<Arc<str>>,
     pub translate: bool,
     pub company_dependent: bool,
     /// Whether a copy of the record takes it along.
