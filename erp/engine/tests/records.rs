@@ -10,6 +10,7 @@ mod records {
     mod concurrency;
     mod custom;
     mod dump;
+    mod files;
     mod ingest;
     mod lists;
     mod reading;

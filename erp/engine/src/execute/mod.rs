@@ -107,6 +107,7 @@ impl Engine {
         let registry = self.registry();
         let made = env.load_rows(&registry.demo).await?;
         env.load_members(&registry, &made).await?;
+        env.load_demo_files().await?;
         env.commit().await?;
         Ok(made.len())
     }

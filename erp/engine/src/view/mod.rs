@@ -19,7 +19,7 @@ mod inherit;
 mod kind;
 mod present;
 mod settings;
-mod xml;
+pub(crate) mod xml;
 mod xpath;
 
 pub use check::{References, Wanted, check, expand};

@@ -1,6 +1,9 @@
 //! Apps come, are renewed and go: each of these is one transaction with everything that belongs to it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use serde::Serialize;
 
@@ -20,6 +23,9 @@ use crate::{
     value::{Id, Value},
     values,
 };
+
+/// Of one change of apps, when others are in its way.
+const TRIES: u32 = 8;
 
 /// What goes when an app is uninstalled.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -53,17 +59,35 @@ pub struct LostField {
 impl Engine {
     /// Installs apps with what they depend on. `progress` is told each app as its turn comes.
     pub async fn install(&self, names: &[&str], progress: &mut (dyn FnMut(&str) + Send)) -> Result<Vec<String>, Error> {
-        let mut env = self.superuser("apps are installed").await?;
-        let done = env.install_apps(&owned(names), progress).await?;
-        env.commit().await?;
-        Ok(done)
+        let mut tries = 1;
+        loop {
+            let done = async {
+                let mut env = self.superuser("apps are installed").await?;
+                let done = env.install_apps(&owned(names), progress).await?;
+                env.commit().await?;
+                Ok(done)
+            };
+            match done.await {
+                Err(error) => again(&mut tries, error).await?,
+                done => return done,
+            }
+        }
     }
 
     pub async fn upgrade(&self, names: &[&str], progress: &mut (dyn FnMut(&str) + Send)) -> Result<Vec<String>, Error> {
-        let mut env = self.superuser("apps are upgraded").await?;
-        let done = env.upgrade_apps(&owned(names), progress).await?;
-        env.commit().await?;
-        Ok(done)
+        let mut tries = 1;
+        loop {
+            let done = async {
+                let mut env = self.superuser("apps are upgraded").await?;
+                let done = env.upgrade_apps(&owned(names), progress).await?;
+                env.commit().await?;
+                Ok(done)
+            };
+            match done.await {
+                Err(error) => again(&mut tries, error).await?,
+                done => return done,
+            }
+        }
     }
 
     pub async fn uninstall(
@@ -71,11 +95,31 @@ impl Engine {
         names: &[&str],
         progress: &mut (dyn FnMut(&str) + Send),
     ) -> Result<Vec<String>, Error> {
-        let mut env = self.superuser("apps are uninstalled").await?;
-        let done = env.uninstall_apps(&owned(names), progress).await?;
-        env.commit().await?;
-        Ok(done)
+        let mut tries = 1;
+        loop {
+            let done = async {
+                let mut env = self.superuser("apps are uninstalled").await?;
+                let done = env.uninstall_apps(&owned(names), progress).await?;
+                env.commit().await?;
+                Ok(done)
+            };
+            match done.await {
+                Err(error) => again(&mut tries, error).await?,
+                done => return done,
+            }
+        }
     }
+}
+
+/// Others go on working, and now and then two wait for each other's tables. Nothing of the attempt has stayed.
+async fn again(tries: &mut u32, error: Error) -> Result<(), Error> {
+    if *tries >= TRIES || !error.is_retryable() {
+        return Err(error);
+    }
+    tracing::info!(tries, %error, "others use the tables; trying again");
+    tokio::time::sleep(Duration::from_millis(100) * *tries).await;
+    *tries += 1;
+    Ok(())
 }
 
 fn owned(names: &[&str]) -> Vec<String> {
