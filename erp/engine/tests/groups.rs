@@ -268,6 +268,26 @@ async fn labelled(db: &support::TestDb) {
     env.set_context(Context::default().with("active_test", false));
     assert_eq!(env.count("deal", &all).await.unwrap(), 6);
 
+    // As clients get it.
+    env.set_context(Context::default().with("tz", "Europe/Brussels"));
+    let args = serde_json::json!([[], ["amount", "name"], ["at:quarter", "team"]]);
+    let answer = env.call("deal", "read_group", args.as_array().unwrap().clone(), serde_json::Map::new()).await;
+    let expected = serde_json::json!({
+        "at:quarter": "Q1 2026", "at_count": 3, "amount": 10.0,
+        "__range": {"at:quarter": {"from": "2025-12-31 23:00:00", "to": "2026-03-31 22:00:00"}},
+        "__context": {"group_by": ["team"]},
+    });
+    let first = answer.unwrap()[0].clone();
+    assert_eq!(first["at_count"], expected["at_count"]);
+    assert_eq!(first["amount"], expected["amount"]);
+    assert_eq!((&first["at:quarter"], &first["__range"]), (&expected["at:quarter"], &expected["__range"]));
+    assert_eq!(first["__context"], expected["__context"]);
+    assert_eq!(
+        first["__domain"],
+        serde_json::json!(["&", ["at", ">=", "2025-12-31 23:00:00"], ["at", "<", "2026-03-31 22:00:00"]])
+    );
+    env.set_context(Context::default().with("active_test", false));
+
     // What cannot be, and what somebody would like to smuggle in.
     for (by, order, expected) in [
         ("nothing", None, "deal has no field nothing"),

@@ -123,6 +123,9 @@ struct Wanted<'r> {
     path: Path<'r>,
 }
 
+/// Where a field is that sorts, the field, and whether it counts backwards.
+pub(super) type Sorted<'r> = (Vec<Step<'r>>, &'r FieldDef, bool);
+
 /// The query while it is put together.
 struct Parts {
     inner: SelectStatement,
@@ -516,7 +519,7 @@ impl<'r> Planner<'r> {
 
     /// How records of the model stand in order: by the fields of its own order, those of relations by theirs; a model
     /// without an order by what its records are called.
-    pub(super) fn own_order(&self, model: &'r ModelDef) -> Result<Vec<(Vec<Step<'r>>, &'r FieldDef, bool)>, Error> {
+    pub(super) fn own_order(&self, model: &'r ModelDef) -> Result<Vec<Sorted<'r>>, Error> {
         let mut found = Vec::new();
         self.collect_order(model, &[], false, 0, &mut found)?;
         Ok(found)
@@ -528,7 +531,7 @@ impl<'r> Planner<'r> {
         before: &[Step<'r>],
         flip: bool,
         depth: usize,
-        found: &mut Vec<(Vec<Step<'r>>, &'r FieldDef, bool)>,
+        found: &mut Vec<Sorted<'r>>,
     ) -> Result<(), Error> {
         const MAX_DEPTH: usize = 3;
         const MAX_FIELDS: usize = 12;

