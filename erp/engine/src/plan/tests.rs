@@ -126,7 +126,10 @@ fn five_hundred_rows_are_one_insert() {
 fn expressions_of_a_domain_get_the_values_of_who_asks() {
     let registry = registry();
     let names = [("user.team_ids.ids", Val::from(vec![Id(3), Id(4)]))];
-    let actor = Actor { names: Arc::new(names.map(|(k, v)| (k.to_owned(), v)).into()), ..clerk() };
+    let mut actor = clerk(&registry);
+    let rights = actor.rights.as_mut().and_then(Arc::get_mut).unwrap();
+    rights.names = names.map(|(name, value)| (name.to_owned(), value)).into();
+    rights.companies = vec![Id(7), Id(8)];
     let model = registry.model("item").unwrap();
     let context = Context::default().with("tz", "Pacific/Auckland").with("allowed_company_ids", json!([7, 8]));
     let plan = |text: &str| {
