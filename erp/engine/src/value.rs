@@ -56,6 +56,13 @@ impl Value {
         matches!(self, Value::Null)
     }
 
+    pub fn as_id(&self) -> Option<Id> {
+        match self {
+            Value::Id(id) => Some(*id),
+            _ => None,
+        }
+    }
+
     /// What an error message calls this value.
     pub(crate) fn kind(&self) -> &'static str {
         match self {

@@ -7,5 +7,6 @@ mod computed {
     mod behaviour;
     mod orders;
     mod random;
+    mod reading;
     mod stored;
 }

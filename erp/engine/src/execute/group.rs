@@ -10,7 +10,7 @@ use super::Env;
 use crate::{
     domain::{Domain, Op},
     error::Error,
-    plan::{Granularity, GroupKey, Grouping, active_only},
+    plan::{Granularity, GroupKey, Grouping},
     resolve::Kind,
     value::Value,
 };
@@ -53,7 +53,7 @@ impl Env {
         self.check_usable()?;
         let registry = self.registry.clone();
         let def = registry.model(model)?;
-        let domain = active_only(def, domain, self.context());
+        let domain = self.asked_for(&registry, def, domain).await?;
         let (select, zone) = {
             let mut planner = self.planner(&registry);
             (planner.group(def, &domain, grouping)?, crate::expr::Scope::zone(&planner))
@@ -87,7 +87,7 @@ impl Env {
         self.check_usable()?;
         let registry = self.registry.clone();
         let def = registry.model(model)?;
-        let domain = active_only(def, domain, self.context());
+        let domain = self.asked_for(&registry, def, domain).await?;
         let statement = self.planner(&registry).count_groups(def, &domain, grouping)?;
         self.number(statement).await
     }

@@ -7,7 +7,7 @@ use super::{Env, env::ids};
 use crate::{
     domain::{Domain, Op},
     error::{Error, Operation},
-    plan::{List, Select, Wanted, active_only},
+    plan::{List, Select, Wanted},
     record::Record,
     resolve::{FieldDef, ModelDef, Registry},
     value::{Id, Value},
@@ -44,7 +44,7 @@ impl Env {
     /// `count`, unless the domain asks for `active` or the context says `active_test: false`.
     pub async fn search(&mut self, model: &str, domain: &Domain, search: Search) -> Result<Vec<Id>, Error> {
         let registry = self.registry.clone();
-        let domain = active_only(registry.model(model)?, domain, self.context());
+        let domain = self.asked_for(&registry, registry.model(model)?, domain).await?;
         let select = self.plan(&registry, model, &[], &domain, &search, false)?;
         Ok(ids(self.query(select.statement, &select.readings).await?))
     }
@@ -59,7 +59,7 @@ impl Env {
     ) -> Result<Vec<Record>, Error> {
         let registry = self.registry.clone();
         let fields = self.named(&registry, model, fields)?;
-        let domain = active_only(registry.model(model)?, domain, self.context());
+        let domain = self.asked_for(&registry, registry.model(model)?, domain).await?;
         let select = self.plan(&registry, model, &fields, &domain, &search, false)?;
         self.records(&registry, model, select).await
     }
@@ -99,7 +99,7 @@ impl Env {
 
     pub async fn count(&mut self, model: &str, domain: &Domain) -> Result<u64, Error> {
         let registry = self.registry.clone();
-        let domain = active_only(registry.model(model)?, domain, self.context());
+        let domain = self.asked_for(&registry, registry.model(model)?, domain).await?;
         registry.model(model)?.check_has_records()?;
         let statement = self.planner(&registry).count(registry.model(model)?, &domain)?;
         self.number(statement).await
@@ -200,7 +200,7 @@ impl Env {
     }
 
     async fn records(&mut self, registry: &Registry, model: &str, select: Select) -> Result<Vec<Record>, Error> {
-        let Select { statement, readings, names, lists } = select;
+        let Select { statement, readings, names, lists, computed } = select;
         let rows = self.query(statement, &readings).await?;
         let model: Arc<str> = registry.model(model)?.name.clone();
         let names: Arc<[String]> = names.into();
@@ -215,7 +215,49 @@ impl Env {
         for list in lists {
             self.fill(registry, &mut records, &list).await?;
         }
+        if !computed.is_empty() {
+            self.fill_computed(registry, &mut records, &computed).await?;
+        }
         Ok(records)
+    }
+
+    /// Fields that are computed when they are read, those of one model together.
+    async fn fill_computed(
+        &mut self,
+        registry: &Registry,
+        records: &mut [Record],
+        computed: &[List],
+    ) -> Result<(), Error> {
+        let mut models: Vec<&Arc<str>> = computed.iter().map(|wanted| &wanted.model).collect();
+        models.sort_unstable();
+        models.dedup();
+        for model in models {
+            let of_model: Vec<&List> = computed.iter().filter(|wanted| wanted.model == *model).collect();
+            let model = registry.model(model)?;
+            let mut ids: Vec<Id> = Vec::new();
+            for wanted in &of_model {
+                ids.extend(records.iter().filter_map(|record| owner(record, wanted)));
+            }
+            ids.sort_unstable();
+            ids.dedup();
+            let mut fields: Vec<String> = of_model.iter().map(|wanted| wanted.field.clone()).collect();
+            fields.sort_unstable();
+            fields.dedup();
+            let found = self.gather(registry, model, &ids, &fields).await?;
+            let rows: HashMap<Id, usize> = found.ids.iter().enumerate().map(|(row, id)| (*id, row)).collect();
+            for wanted in of_model {
+                let list = model.field(&wanted.field)?.kind.is_list();
+                for record in &mut *records {
+                    let row = owner(record, wanted).and_then(|id| rows.get(&id));
+                    let values = row.map_or(&[][..], |row| found.of(&wanted.field, *row));
+                    record.values[wanted.at] = match list {
+                        true => Value::Ids(values.iter().filter_map(Value::as_id).collect()),
+                        false => values.first().cloned().unwrap_or_default(),
+                    };
+                }
+            }
+        }
+        Ok(())
     }
 
     async fn fill(&mut self, registry: &Registry, records: &mut [Record], list: &List) -> Result<(), Error> {

@@ -76,6 +76,7 @@ impl Planner<'_> {
             readings: vec![Reading::Id, Reading::Id],
             names: Vec::new(),
             lists: Vec::new(),
+            computed: Vec::new(),
         })
     }
 

@@ -22,6 +22,8 @@ pub(crate) struct Select {
     pub(crate) readings: Vec<Reading>,
     pub(crate) names: Vec<String>,
     pub(crate) lists: Vec<List>,
+    /// Fields that no query finds, likewise.
+    pub(crate) computed: Vec<List>,
 }
 
 /// The list of records at `at` in `names`: field `field` of `model`, of the record whose id the column reads as.
@@ -48,11 +50,19 @@ impl<'r> Planner<'r> {
         select.from_as(table(model), alias.clone());
         let mut readings = vec![Reading::Id];
         let mut names = Vec::new();
-        let mut lists = Vec::new();
+        let (mut lists, mut computed) = (Vec::new(), Vec::new());
         select.expr(column(&alias, model.field("id")?));
         for &name in fields {
             let path = path::follow(self.registry, model, name)?;
             self.check_path(&path)?;
+            if let Some((end, field, steps)) = computed_when_read(model, name, &path) {
+                computed.push(List { at: names.len(), model: end.name.clone(), field: field.name.clone() });
+                let owner = Path { steps, model: end, field: end.field("id")?, seen: Vec::new() };
+                select.expr(self.value_at(&alias, model, &owner, name)?);
+                readings.push(Reading::Id);
+                names.push(name.to_owned());
+                continue;
+            }
             let expr = match path.field.kind.comodel().filter(|_| path.field.kind.is_list()) {
                 Some(comodel) => {
                     self.check(self.registry.model(comodel)?, Operation::Read)?;
@@ -83,7 +93,7 @@ impl<'r> Planner<'r> {
         if wanted.lock && self.dialect == Dialect::Postgres {
             select.lock_with_tables(LockType::Update, [alias]);
         }
-        Ok(Select { statement: self.built(&select), readings, names, lists })
+        Ok(Select { statement: self.built(&select), readings, names, lists, computed })
     }
 
     /// Fields that are read when a call names none.
@@ -210,4 +220,19 @@ impl<'r> Planner<'r> {
         }
         Ok(())
     }
+}
+
+/// The field that must be computed when it is read, its model and how to get there: one that is computed and not kept,
+/// or a related field whose path goes through a list.
+fn computed_when_read<'r>(
+    model: &'r ModelDef,
+    name: &str,
+    path: &Path<'r>,
+) -> Option<(&'r ModelDef, &'r FieldDef, Vec<Step<'r>>)> {
+    if path.field.is_computed() && !path.field.is_column() && !path.field.is_link() {
+        return Some((path.model, path.field, path.steps.clone()));
+    }
+    let listed = path.steps.iter().any(|step| step.field.kind.is_list());
+    let own = model.find(name).filter(|own| listed && own.related.is_some() && !own.is_column())?;
+    Some((model, own, Vec::new()))
 }

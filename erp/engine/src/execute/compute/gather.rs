@@ -97,8 +97,12 @@ impl Env {
             let domain = Domain::leaf("id", Op::In, chunk);
             let wanted = Wanted { domain: &domain, order: Some("id"), limit: None, offset: 0, lock: false };
             let system = Actor::superuser("what computed fields depend on");
-            let dialect = self.planner(registry).dialect;
-            let select = Planner::new(registry, &system, dialect).select(model, &names, &wanted)?;
+            let mut planner = Planner::new(registry, &system, self.dialect());
+            // What is kept is the same for everybody; what is only read may speak the reader's language.
+            if !self.settling {
+                planner = planner.in_context(self.context(), self.now);
+            }
+            let select = planner.select(model, &names, &wanted)?;
             for row in self.query_unsettled(select.statement, &select.readings).await? {
                 let mut row = row.into_iter();
                 let Some(Value::Id(id)) = row.next() else { continue };

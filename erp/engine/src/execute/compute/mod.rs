@@ -13,6 +13,7 @@ mod expression;
 mod gather;
 mod given;
 mod marks;
+mod search;
 mod tracking;
 
 use std::{
