@@ -47,6 +47,13 @@ impl Context {
         self.rest.get(&format!("default_{field}"))
     }
 
+    /// For records made along with another: what is a default of that one is none of theirs.
+    pub fn without_defaults(&self) -> Context {
+        let mut rest = self.rest.clone();
+        rest.retain(|key, _| !key.starts_with("default_"));
+        Context { rest, ..self.clone() }
+    }
+
     pub fn flag(&self, key: &str) -> bool {
         self.rest.get(key).is_some_and(|value| !matches!(value, Json::Null | Json::Bool(false)))
     }

@@ -5,6 +5,7 @@ mod support;
 
 mod computed {
     mod behaviour;
+    mod forms;
     mod orders;
     mod random;
     mod reading;

@@ -24,6 +24,7 @@ pub use describe::Described;
 pub use import::Loaded;
 pub(crate) use methods::Methods;
 use serde_json::{Map, Value as Json};
+pub(crate) use writing::value_of;
 
 use crate::{
     context::Context,

@@ -71,6 +71,16 @@ static TABLE: LazyLock<Vec<Method>> = LazyLock::new(|| {
             .optional("fields", NONE)
             .readonly()
             .doc("Records of a domain as web_read gives them, and how many there are: {length, records}."),
+        model("default_get", web::default_get)
+            .param("fields_list")
+            .readonly()
+            .doc("Default values of the fields that have one."),
+        records("onchange", web::onchange)
+            .param("values")
+            .optional("field_name", NONE)
+            .optional("field_onchange", json!({}))
+            .readonly()
+            .doc("What follows from changed fields of a form that is not saved: {value, warning}."),
         records("web_save", web::web_save)
             .param("vals")
             .optional("specification", json!({}))
@@ -137,6 +147,14 @@ static TABLE: LazyLock<Vec<Method>> = LazyLock::new(|| {
         records("action_archive", writing::archive).doc("Archives records."),
         records("action_unarchive", writing::unarchive).doc("Takes records out of the archive."),
         // Of single models.
+        Method::on_model("ir.default", "set", web::default_set)
+            .param("model_name")
+            .param("field_name")
+            .param("value")
+            .optional("user_id", false)
+            .optional("company_id", false)
+            .optional("condition", false)
+            .doc("Sets what new records of a model hold in a field: for a user (true: oneself) or all."),
         Method::on_model("res.users", "context_get", rights::context_get)
             .readonly()
             .doc("Language, time zone and id of the user."),

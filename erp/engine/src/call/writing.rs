@@ -8,7 +8,7 @@ use crate::{
     error::Error,
     execute::Env,
     record::{Command, Values},
-    resolve::{Kind, ModelDef, Registry},
+    resolve::{FieldDef, Kind, ModelDef, Registry},
     value::{Id, Value},
 };
 
@@ -114,20 +114,21 @@ pub(super) fn values(registry: &Registry, model: &ModelDef, sent: Map<String, Js
         if field.kind == Kind::Id {
             continue;
         }
-        let value = match &field.kind {
-            Kind::One2Many { comodel, .. } | Kind::Many2Many { comodel, .. } => {
-                commands(registry, registry.model(comodel)?, json).map(Value::Commands)
-            }
-            kind => wire::from_json(kind, json),
-        };
-        let value = value.map_err(|problem| Error::Validation {
-            model: model.name.to_string(),
-            field: name.clone(),
-            problem,
-        })?;
+        let value = value_of(registry, model, field, json)?;
         values.set(name, value);
     }
     Ok(values)
+}
+
+/// A field's value as a client sends it.
+pub(crate) fn value_of(registry: &Registry, model: &ModelDef, field: &FieldDef, json: Json) -> Result<Value, Error> {
+    let value = match &field.kind {
+        Kind::One2Many { comodel, .. } | Kind::Many2Many { comodel, .. } => {
+            commands(registry, registry.model(comodel)?, json).map(Value::Commands)
+        }
+        kind => wire::from_json(kind, json),
+    };
+    value.map_err(|problem| Error::Validation { model: model.name.to_string(), field: field.name.clone(), problem })
 }
 
 /// A list of commands, or of ids that replace what is there.

@@ -53,6 +53,7 @@ impl Env {
         if rows.is_empty() {
             return Ok(Inserted(Vec::new()));
         }
+        self.fill_defaults(&registry, model, &mut rows).await?;
         self.before_create(model, &mut rows).await?;
         if !model.inherits.is_empty() {
             self.make_parents(model, &mut rows).await?;
@@ -255,7 +256,7 @@ impl Env {
         })
     }
 
-    fn default_of(&self, model: &ModelDef, field: &FieldDef) -> Result<Value, Error> {
+    pub(super) fn default_of(&self, model: &ModelDef, field: &FieldDef) -> Result<Value, Error> {
         let value = match (&field.default, &field.kind) {
             _ if is_stamp(model, field) => match field.name.ends_with("_uid") {
                 true => self.actor.uid.map_or(Value::Null, Value::from),

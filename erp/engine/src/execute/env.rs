@@ -1,4 +1,7 @@
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 
@@ -38,6 +41,8 @@ pub struct Env {
     pub(super) settling: bool,
     pub(super) rechecks: Rechecks,
     pub(super) tracked: Before,
+    /// Defaults that people set, by model; looked up once.
+    pub(super) people_set: HashMap<Arc<str>, BTreeMap<String, serde_json::Value>>,
 }
 
 /// The registry as it was; and if it was resolved anew in this transaction, with what.
@@ -112,6 +117,7 @@ impl Env {
             settling: false,
             rechecks: Rechecks::default(),
             tracked: Before::default(),
+            people_set: HashMap::new(),
         }
     }
 

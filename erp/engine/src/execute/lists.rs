@@ -115,7 +115,14 @@ impl Env {
 
     /// Where nothing is made, no right to make it is needed.
     async fn make_listed(&mut self, comodel: &str, made: Vec<Values>) -> Result<Vec<Id>, Error> {
-        if made.is_empty() { Ok(Vec::new()) } else { self.create_many(comodel, made).await }
+        if made.is_empty() {
+            return Ok(Vec::new());
+        }
+        let context = self.context().clone();
+        self.set_context(context.without_defaults());
+        let made = self.create_many(comodel, made).await;
+        self.set_context(context);
+        made
     }
 
     /// Takes children off their owner's list: emptied where they can be without one, deleted where not.

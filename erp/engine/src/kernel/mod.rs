@@ -4,6 +4,7 @@
 
 mod access;
 mod apps;
+mod automation;
 mod meta;
 mod sides;
 
@@ -23,8 +24,9 @@ pub(crate) fn app(apps: &[App]) -> App {
     let users = apps.iter().find_map(|app| app.principals.as_ref()).map(|principals| principals.model.as_str());
     let declares = |model: &str| apps.iter().flat_map(|app| &app.models).any(|own| own.name == model && !own.extends);
     let app = App::new(NAME, "Kernel");
+    let users = users.filter(|model| declares(model));
     let app = sides::declare(apps::declare(meta::declare(app)));
-    access::declare(app, users.filter(|model| declares(model)))
+    automation::declare(access::declare(app, users), users)
 }
 
 /// The app's name as it stands in external ids.

@@ -102,7 +102,6 @@ impl<'r> Planner<'r> {
             Kind::One2Many { comodel, .. } | Kind::Many2Many { comodel, .. } => {
                 self.registry.model(comodel).is_ok_and(|comodel| self.check(comodel, Operation::Read).is_ok())
             }
-            _ if !field.is_column() => false,
             kind => *kind != Kind::Id,
         };
         model

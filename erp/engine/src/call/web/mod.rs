@@ -1,5 +1,6 @@
 //! What the web client reads and saves: records with the records they refer to, in one call.
 
+mod form;
 mod save;
 mod tree;
 
@@ -15,6 +16,7 @@ use crate::{
     value::Id,
 };
 
+pub(super) use form::{default_get, default_set, onchange};
 pub(super) use save::{check_unchanged, web_save};
 
 /// Records counted by a search that wants to know no exact number.

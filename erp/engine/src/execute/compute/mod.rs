@@ -23,7 +23,7 @@ use std::{
 
 use futures_util::future::BoxFuture;
 
-pub(super) use gather::Gathered;
+pub(super) use gather::{Gathered, evaluate, fitting};
 pub(super) use given::Taken;
 pub(super) use marks::Marks;
 pub(super) use tracking::Before;

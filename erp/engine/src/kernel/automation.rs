@@ -1,0 +1,77 @@
+//! Values that people set as defaults, and work that runs by itself.
+
+use crate::declare::{App, Field, Model, OnDelete};
+
+pub(super) fn declare(app: App, users: Option<&str>) -> App {
+    app.model(defaults(users)).model(crons(users)).model(jobs(users))
+}
+
+/// Who it is for or by; a bare number where no app has users.
+fn user(users: Option<&str>) -> Field {
+    let field = match users {
+        Some(users) => Field::many2one("user_id", users).ondelete(OnDelete::Cascade),
+        None => Field::integer("user_id"),
+    };
+    field.label("User")
+}
+
+/// The most particular one counts: of the user before everybody's, of the company before every company's.
+fn defaults(users: Option<&str>) -> Model {
+    Model::new("ir.default", "Default Value")
+        .order("id")
+        .field(Field::many2one("field_id", "ir.model.fields").label("Field").required().ondelete(OnDelete::Cascade))
+        .field(user(users).help("Empty for everybody"))
+        .field(Field::integer("company_id").label("Company").help("Empty for every company"))
+        .field(Field::char("condition").help("Only where a form says that this holds"))
+        .field(Field::text("json_value").label("Default Value").required().help("In JSON, as a client sends it"))
+}
+
+fn crons(users: Option<&str>) -> Model {
+    Model::new("ir.cron", "Scheduled Action")
+        .order("priority, nextcall, id")
+        .field(Field::char("name").required())
+        .field(Field::char("job").index().help("The work that an app brings; else a model and a method are named"))
+        .field(Field::char("model").label("Model"))
+        .field(Field::char("method").help("Of the model, called without arguments"))
+        .field(Field::boolean("active").default(true))
+        .field(Field::integer("interval_number").label("Every").required().default(1))
+        .field(
+            Field::selection(
+                "interval_type",
+                &[
+                    ("seconds", "Seconds"),
+                    ("minutes", "Minutes"),
+                    ("hours", "Hours"),
+                    ("days", "Days"),
+                    ("weeks", "Weeks"),
+                    ("months", "Months"),
+                ],
+            )
+            .required()
+            .default("days"),
+        )
+        .field(Field::datetime("nextcall").label("Next Run").required().default_now().index())
+        .field(Field::integer("priority").default(5).help("Lower runs first"))
+        .field(user(users).help("Whose rights it has; empty for the system"))
+        .field(Field::datetime("lastcall").label("Last Run").readonly())
+        .field(Field::text("outcome").label("Last Outcome").readonly())
+        .field(Field::integer("failure_count").label("Failures in a Row").readonly().default(0))
+}
+
+/// Work to be done once, put here by the same transaction as what it is about.
+fn jobs(users: Option<&str>) -> Model {
+    Model::new("ir.job", "Queued Job")
+        .order("due, id")
+        .field(Field::char("name").required().index())
+        .field(Field::json("payload"))
+        .field(Field::datetime("due").required().default_now().index())
+        .field(Field::integer("attempts").default(0).readonly())
+        .field(
+            Field::selection("state", &[("waiting", "Waiting"), ("failed", "Failed")])
+                .required()
+                .default("waiting")
+                .readonly(),
+        )
+        .field(Field::text("error").readonly())
+        .field(user(users).readonly())
+}
