@@ -1,12 +1,14 @@
 //! The ERP's apps, one folder each, as declarations for the engine.
 
 mod base;
+mod contacts;
 mod iot;
+pub mod mail;
 mod product;
 
 use erp_engine::declare::App;
 
 /// All apps; the engine puts them in the order of what they depend on.
 pub fn all() -> Vec<App> {
-    vec![base::app(), product::app(), iot::app()]
+    vec![base::app(), mail::app(), contacts::app(), product::app(), iot::app()]
 }

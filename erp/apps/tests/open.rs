@@ -23,7 +23,7 @@ on_both! {
             .await
             .unwrap();
         assert_eq!(weighed.iter().map(|p| p.get_str("uom")).collect::<Vec<_>>(), ["kg", "kg"]);
-        assert_eq!(made, 14);
+        assert_eq!(made, 15);
     }
 
     async fn a_cashier_sees_devices_but_changes_none_and_reads_no_password(db: TestDb) {

@@ -29,6 +29,7 @@ mod names;
 pub mod pages;
 pub mod place;
 pub mod port;
+mod post;
 
 mod receipt;
 pub mod records;

@@ -30,6 +30,7 @@ use crate::{
     names,
     place::{self, Place},
     port::{self, Kind, Port, Services},
+    post,
     rpc::Rpc,
     sessions::Sessions,
     state::AppState,
@@ -85,6 +86,7 @@ pub async fn run(args: Serve) -> anyhow::Result<()> {
     let stop_ingest = CancellationToken::new();
     let ingest = tokio::spawn(ingest.run(inbound, stop_ingest.clone()));
     tasks.spawn(server.state.commands.clone().run(stop.clone()));
+    tasks.spawn(post::run(engine.clone(), stop.clone()));
     tasks.spawn(Port::new(listener, Kind::Both, services.clone()).run(stop.clone()));
     if let Some(listener) = mqtt_listener {
         tasks.spawn(Port::new(listener, Kind::Mqtt, services.clone()).run(stop.clone()));

@@ -142,6 +142,8 @@ fn lend(name: &str, by: &str, parent: &str, drafts: &mut Drafts) {
             def: FieldDef {
                 related: Some(format!("{by}.{}", field.def.name)),
                 compute: None,
+                // The record that it belongs to has it.
+                default: None,
                 store: false,
                 index: false,
                 copy: false,

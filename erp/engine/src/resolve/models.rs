@@ -207,7 +207,7 @@ fn define(field: &Field, wrong: &mut impl FnMut(String)) -> Option<FieldDef> {
         FieldType::Date => Kind::Date,
         FieldType::DateTime => Kind::DateTime,
         FieldType::Selection { options } => {
-            if options.is_empty() {
+            if options.is_empty() && field.related.is_none() {
                 wrong("a selection needs options".to_owned());
             }
             for (at, (value, _)) in options.iter().enumerate() {
