@@ -14,6 +14,7 @@ mod records {
     mod ingest;
     mod lists;
     mod reading;
+    mod rights;
     mod schema;
     mod shapes;
     mod shop;

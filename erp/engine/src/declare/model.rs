@@ -222,6 +222,9 @@ pub struct Principals {
     /// External id of a group in which an active user must always stay, so that somebody can still give rights.
     #[serde(default)]
     pub keeper: Option<String>,
+    /// Fields of his own record that every user may read and write, whatever his groups: language, signature.
+    #[serde(default)]
+    pub own_fields: Vec<String>,
 }
 
 impl Principals {
@@ -238,6 +241,11 @@ impl Principals {
     pub fn companies(mut self, company_field: &str, companies_field: &str) -> Principals {
         self.company_field = Some(company_field.to_owned());
         self.companies_field = Some(companies_field.to_owned());
+        self
+    }
+
+    pub fn own_fields(mut self, fields: &[&str]) -> Principals {
+        self.own_fields = fields.iter().map(|&s| s.to_owned()).collect();
         self
     }
 

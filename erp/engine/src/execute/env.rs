@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     context::Context,
-    error::Error,
+    error::{Error, Operation},
     plan::{Actor, Dialect, Planner, Principal, Reading, Statement},
     resolve::{ModelDef, Registry},
     value::{Id, Uid, Value},
@@ -178,7 +178,7 @@ impl Env {
         self.tell_tracked().await?;
         self.refresh_if_touched().await?;
         self.tell_tracked().await?;
-        self.keep_somebody().await?;
+        self.guard_rights().await?;
         let Env { engine, actor, mut link, pending, rebuilt, .. } = self;
         if !link.is_open() {
             return Ok(());
@@ -203,7 +203,29 @@ impl Env {
     }
 
     pub(super) fn check_usable(&self) -> Result<(), Error> {
-        if self.failed { Err(Error::Aborted) } else { Ok(()) }
+        if self.failed {
+            return Err(Error::Aborted);
+        }
+        match &self.actor.rights {
+            Some(own) if !self.context.companies.is_empty() => self.check_companies(own),
+            _ => Ok(()),
+        }
+    }
+
+    /// A request may name companies that its user may work in, and no others.
+    fn check_companies(&self, own: &Principal) -> Result<(), Error> {
+        let has_companies =
+            self.registry.principals.as_ref().is_some_and(|principals| principals.companies_field.is_some());
+        let Some(id) = self.context.companies.iter().find(|id| !own.companies.contains(id)) else { return Ok(()) };
+        if !has_companies {
+            return Ok(());
+        }
+        Err(Error::AccessDenied {
+            who: own.login.to_string(),
+            operation: Operation::Read,
+            model: format!("company {id}"),
+            why: "it is not one of this user's companies; choose another one or ask an administrator".to_owned(),
+        })
     }
 
     /// Something was written that must not stay. It is rolled back now: whoever holds on to this environment must not

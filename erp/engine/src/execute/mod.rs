@@ -14,6 +14,7 @@ mod env;
 mod failure;
 mod form;
 mod group;
+mod guard;
 mod hierarchy;
 mod hooks;
 mod life;

@@ -1,16 +1,17 @@
 //! Who asks and what he may, looked up once and kept until something about it changes.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use super::{Actor, Change, Engine, Env, Link};
 use crate::{
     domain::{Domain, Op},
-    error::Error,
+    error::{Error, Operation},
+    expr::Val,
     plan::Principal,
-    resolve::{Kind, PrincipalsDef, Registry},
+    resolve::{End, Kind, PrincipalsDef, Registry, UserPath, path},
     value::{Id, Uid, Value},
 };
 
@@ -69,6 +70,21 @@ pub(super) async fn find(engine: &Engine, uid: Uid) -> Result<Arc<Principal>, Er
 }
 
 impl Env {
+    /// Whether it is about the user's own record, and only about what is every user's own matter there.
+    pub(super) fn is_own_matter<'n>(
+        &self,
+        model: &str,
+        ids: &[Id],
+        mut fields: impl Iterator<Item = &'n str>,
+        operation: Operation,
+    ) -> bool {
+        let (Some(own), Some(principals)) = (&self.actor.rights, &self.registry.principals) else { return false };
+        *principals.model == *model
+            && *ids == [Id(own.uid.0)]
+            && !own.security.allows(&own.groups, model, operation)
+            && fields.all(|field| principals.own_fields.iter().any(|known| known == field))
+    }
+
     async fn look_up(&mut self, registry: &Registry, uid: Uid) -> Result<Principal, Error> {
         let nobody = || Error::NoSuchUser(uid.0);
         let principals = registry.principals.as_ref().ok_or_else(nobody)?;
@@ -92,10 +108,53 @@ impl Env {
             login: user.get_str(&principals.name_field).into(),
             company,
             companies,
-            names: HashMap::new(),
+            names: self.user_names(registry, uid).await?,
             groups: registry.security.implied(direct),
             security: registry.security.clone(),
         })
+    }
+
+    /// What the rules' `user.` paths are for this user.
+    async fn user_names(&mut self, registry: &Registry, uid: Uid) -> Result<HashMap<String, Val>, Error> {
+        let mut names = HashMap::new();
+        for path in &registry.security.user_paths {
+            match self.user_value(registry, uid, path).await {
+                Ok(value) => drop(names.insert(format!("user.{path}"), value)),
+                // Without it the rule that asks for it is refused when it is planned; the rest goes on.
+                Err(error) if !error.is_retryable() => {
+                    tracing::error!(%error, path, "what a record rule asks of the user cannot be read");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(names)
+    }
+
+    async fn user_value(&mut self, registry: &Registry, uid: Uid, path: &str) -> Result<Val, Error> {
+        let UserPath { fields, end } = UserPath::of(path);
+        let own = Id(uid.0);
+        let Some(fields) = fields else {
+            return Ok(if end == End::Ids { vec![own].into() } else { own.into() });
+        };
+        let principals = registry.principals.as_ref().ok_or(Error::NoSuchUser(uid.0))?;
+        let found = path::follow(registry, registry.model(&principals.model)?, fields)?;
+        let mut at = vec![own];
+        for step in &found.steps {
+            at = ids_in(self.seen_by_rules(&step.model.name, at, &step.field.name).await?);
+        }
+        let values = self.seen_by_rules(&found.model.name, at, &found.field.name).await?;
+        let first = values.first().cloned().unwrap_or_default();
+        Ok(match (end, &found.field.kind) {
+            (End::Ids, _) | (End::Value, Kind::One2Many { .. } | Kind::Many2Many { .. }) => ids_in(values).into(),
+            (End::Id, _) => ids_in(values).first().copied().into(),
+            (End::Value, _) => first.into(),
+        })
+    }
+
+    async fn seen_by_rules(&mut self, model: &str, ids: Vec<Id>, field: &str) -> Result<Vec<Value>, Error> {
+        let domain = Domain::leaf("id", Op::In, ids.as_slice());
+        let found = self.search_read(model, &domain, &[field], super::Search::default()).await?;
+        Ok(found.iter().map(|record| record.value(field).clone()).collect())
     }
 
     async fn companies_of(
@@ -112,6 +171,21 @@ impl Env {
             _ => Ok(Vec::new()),
         }
     }
+}
+
+/// Each id once, in their order.
+fn ids_in(values: Vec<Value>) -> Vec<Id> {
+    let mut seen = HashSet::new();
+    let mut ids = Vec::new();
+    for value in values {
+        match value {
+            Value::Id(id) => ids.push(id),
+            Value::Ids(more) => ids.extend(more),
+            _ => {}
+        }
+    }
+    ids.retain(|id| seen.insert(*id));
+    ids
 }
 
 impl Actor {

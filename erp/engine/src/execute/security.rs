@@ -11,7 +11,7 @@ use crate::{
     error::Error,
     plan::{Dialect, Reading, Statement},
     record::{Record, Values},
-    resolve::{AccessRow, DeclaredRule, GroupRow, PrincipalsDef, Registry, Rights, RuleRow, SecurityRows},
+    resolve::{AccessRow, DeclaredRule, GroupRow, Registry, Rights, RuleRow, SecurityRows},
     value::{Id, Value},
     values,
 };
@@ -196,55 +196,8 @@ impl Env {
         Ok(rows)
     }
 
-    /// Somebody who is active must stay in the group that keeps the rights. Under the lock that changes of metadata take,
-    /// so that two administrators cannot remove each other at once.
-    pub(super) async fn keep_somebody(&mut self) -> Result<(), Error> {
-        let registry = self.registry().clone();
-        let Some(principals) = &registry.principals else { return Ok(()) };
-        let Some(key) = &principals.keeper else { return Ok(()) };
-        if !(self.pending.touches(&principals.model) || self.pending.touches("res.groups")) {
-            return Ok(());
-        }
-        let kept = self.sudo("is somebody left who gives rights").is_somebody_left(principals, key).await;
-        kept.map_err(|error| self.fail(error))
-    }
-
-    async fn is_somebody_left(&mut self, principals: &PrincipalsDef, key: &str) -> Result<(), Error> {
-        let row = self.search("ir.registry", &domain!(), Search::order("id").limit(1)).await?;
-        if let Some(row) = row.first() {
-            self.read_for_update("ir.registry", *row, &["version"]).await?;
-        }
-        let Some(keeper) = self.by_external_id(key).await? else {
-            return Err(Error::User(format!("the group {key} must not be deleted: its users give rights to others")));
-        };
-        let implied = self.links("res_groups_implied_rel", "gid", "hid").await?;
-        let mut groups = vec![keeper];
-        let mut at = 0;
-        while let Some(group) = groups.get(at).copied() {
-            let into: Vec<Id> = implied.iter().filter(|(_, other)| *other == group).map(|(own, _)| *own).collect();
-            groups.extend(into.into_iter().filter(|own| !groups.contains(own)).collect::<Vec<_>>());
-            at += 1;
-        }
-        let mut members = Vec::new();
-        for group in groups {
-            members.extend(self.linked("res_groups_users_rel", "gid", "uid", group).await?);
-        }
-        let active = domain!(["id", "in", members], [principals.active_field.clone(), "=", true]);
-        if self.count(&principals.model, &active).await? > 0 {
-            return Ok(());
-        }
-        let group = self.read("res.groups", &[keeper], &["name", "category_id.name"]).await?;
-        let name = group.first().map_or(String::new(), |group| match group.get_str("category_id.name") {
-            "" => group.get_str("name").to_owned(),
-            category => format!("{category} / {}", group.get_str("name")),
-        });
-        Err(Error::User(format!(
-            "no active user would be left in {name}, and nobody could give rights any more; put another user in first"
-        )))
-    }
-
     /// All pairs of a link table.
-    async fn links(&mut self, table: &str, a: &str, b: &str) -> Result<Vec<(Id, Id)>, Error> {
+    pub(super) async fn links(&mut self, table: &str, a: &str, b: &str) -> Result<Vec<(Id, Id)>, Error> {
         let sql = format!(r#"SELECT "{a}", "{b}" FROM "{table}" ORDER BY 1, 2"#);
         let statement = Statement { sql, values: Parameters(Vec::new()) };
         let rows = self.query(statement, &[Reading::Id, Reading::Id]).await?;

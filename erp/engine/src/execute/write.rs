@@ -30,7 +30,14 @@ pub(super) struct Given<'r> {
 
 impl Env {
     /// The same values to each record. A record that is gone or not to be changed is an error, and nothing stays.
-    pub async fn write(&mut self, model: &str, ids: &[Id], mut values: Values) -> Result<(), Error> {
+    pub async fn write(&mut self, model: &str, ids: &[Id], values: Values) -> Result<(), Error> {
+        if self.is_own_matter(model, ids, values.iter().map(|(name, _)| name), Operation::Write) {
+            return self.sudo("own preferences").write_records(model, ids, values).await;
+        }
+        self.write_records(model, ids, values).await
+    }
+
+    async fn write_records(&mut self, model: &str, ids: &[Id], mut values: Values) -> Result<(), Error> {
         let registry = self.registry.clone();
         let model = registry.model(model)?;
         let mut seen = HashSet::new();

@@ -243,6 +243,9 @@ fn users(
     {
         wrong(name, "principals: there is no such many2many field");
     }
+    for name in principals.own_fields.iter().filter(|name| model.find(name).is_none()) {
+        wrong(name, "principals: there is no such field");
+    }
     let keeper = principals.keeper.as_ref().map(|group| qualified(&app.name, group));
     if let Some(group) = keeper.as_ref().filter(|group| !known.contains(*group)) {
         errors.app(&app.name, format_args!("principals: no app declares the group {group}"));
@@ -253,6 +256,7 @@ fn users(
         name_field: principals.name_field.clone(),
         company_field: principals.company_field.clone(),
         companies_field: principals.companies_field.clone(),
+        own_fields: principals.own_fields.clone(),
         keeper,
     })
 }

@@ -26,7 +26,7 @@ pub(crate) use computed::{Computed, Expression, Hop, Source, Trigger, walk};
 pub(crate) use names::constraint as constraint_name;
 pub use registry::{FieldDef, Kind, MONEY_SCALE, ModelDef, Registry, UniqueDef};
 pub(crate) use registry::{LinkTable, OrderTerm, PrincipalsDef, Rights, RowDef, RowValue, shorten};
-pub(crate) use security::{AccessRow, GroupRow, GroupSet, RuleRow, Security, SecurityRows};
+pub(crate) use security::{AccessRow, End, GroupRow, GroupSet, RuleRow, Security, SecurityRows, UserPath};
 
 use crate::{declare::App, kernel};
 

@@ -309,6 +309,7 @@ pub(crate) struct PrincipalsDef {
     pub(crate) name_field: String,
     pub(crate) company_field: Option<String>,
     pub(crate) companies_field: Option<String>,
+    pub(crate) own_fields: Vec<String>,
     /// External id of the group that must not lose its last active user.
     pub(crate) keeper: Option<String>,
 }
@@ -345,7 +346,13 @@ impl Registry {
 
     /// Whether what users may depends on this model's records.
     pub(crate) fn is_watched(&self, model: &str) -> bool {
-        self.is_metadata(model) || model == "res.company"
+        self.is_metadata(model) || model == "res.company" || self.security.watches(model)
+    }
+
+    /// External ids of these groups and of all that they imply.
+    pub fn implied_groups(&self, direct: &[Id]) -> Vec<String> {
+        let all = self.security.implied(direct.iter().copied());
+        all.iter().filter_map(|at| self.security.groups[at].key.clone()).collect()
     }
 
     pub fn models(&self) -> impl Iterator<Item = &ModelDef> {

@@ -2,16 +2,20 @@
 //! administrator changes counts as much as what an app declares.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
 use super::{
     ResolveErrors,
-    path::check_domain,
+    path::{self, check_domain},
     registry::{Registry, Rights},
 };
-use crate::{domain::Domain, error::Operation, value::Id};
+use crate::{
+    domain::Domain,
+    error::{Error, Operation},
+    value::Id,
+};
 
 /// The rows of `res.groups`, `ir.model.access` and `ir.rule`, active ones alone.
 #[derive(Clone, Debug, Default)]
@@ -126,6 +130,10 @@ pub(crate) struct Security {
     by_id: HashMap<Id, usize>,
     access: HashMap<Arc<str>, Vec<AccessDef>>,
     rules: HashMap<Arc<str>, Vec<RuleDef>>,
+    /// Paths that rules begin with `user.`, without that word: looked up with the user.
+    pub(crate) user_paths: BTreeSet<String>,
+    /// Models on those paths: when their records change, users are looked up anew.
+    watched: BTreeSet<Arc<str>>,
     /// What is wrong with rules.
     broken: Vec<String>,
 }
@@ -184,6 +192,11 @@ impl Security {
             let Some(model) = registry.models.get(row.model.as_str()) else { continue };
             let domain = parse(&row.domain).and_then(|domain| {
                 check_domain(registry, model, &domain).map_err(|error| error.to_string())?;
+                for node in domain.expressions() {
+                    for path in node.paths().user {
+                        security.watch(registry, path).map_err(|error| error.to_string())?;
+                    }
+                }
                 Ok(domain)
             });
             let domain = domain.unwrap_or_else(|problem| {
@@ -200,6 +213,26 @@ impl Security {
         }
         security.by_id = by_id;
         security
+    }
+
+    fn watch(&mut self, registry: &Registry, path: String) -> Result<(), Error> {
+        let problem = |problem: &str| Error::Domain { model: "user".to_owned(), problem: format!("{path}: {problem}") };
+        let principals = registry.principals.as_ref().ok_or_else(|| problem("no app has users"))?;
+        let users = registry.model(&principals.model)?;
+        let Some(fields) = UserPath::of(&path).fields else { return Ok(()) };
+        let found = path::follow(registry, users, fields)?;
+        if found.field.secret || found.steps.iter().any(|step| step.field.secret) {
+            return Err(problem("nobody but the system may use this field"));
+        }
+        self.watched.extend(found.steps.iter().map(|step| step.comodel.name.clone()));
+        self.watched.extend(found.field.kind.comodel().cloned());
+        self.user_paths.insert(path);
+        Ok(())
+    }
+
+    /// Whether some rule depends on this model's records through the user.
+    pub(crate) fn watches(&self, model: &str) -> bool {
+        self.watched.contains(model)
     }
 
     pub(crate) fn group(&self, key: &str) -> Option<usize> {
@@ -268,6 +301,32 @@ impl Security {
             format!("{not}{known}")
         };
         keys.iter().map(name).collect::<Vec<_>>().join(" or ")
+    }
+}
+
+/// A path of a rule after `user.`: fields, and whether it asks for ids at its end.
+pub(crate) struct UserPath<'p> {
+    /// Nothing where it is the user himself.
+    pub(crate) fields: Option<&'p str>,
+    pub(crate) end: End,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    Value,
+    Id,
+    Ids,
+}
+
+impl UserPath<'_> {
+    pub(crate) fn of(path: &str) -> UserPath<'_> {
+        match path.rsplit_once('.') {
+            Some((fields, "id")) => UserPath { fields: Some(fields), end: End::Id },
+            Some((fields, "ids")) => UserPath { fields: Some(fields), end: End::Ids },
+            None if path == "id" => UserPath { fields: None, end: End::Id },
+            None if path == "ids" => UserPath { fields: None, end: End::Ids },
+            _ => UserPath { fields: Some(path), end: End::Value },
+        }
     }
 }
 
