@@ -73,6 +73,8 @@ pub enum Error {
     NoSuchMethod { model: String, method: String },
     #[error("{model}, record {id}: {who} changed it at {when}, after you opened it; reload it and change it again")]
     Conflict { model: String, id: Id, who: String, when: String },
+    #[error("the files in {0} cannot be used: {1}; see that the folder is there, writable and has space left")]
+    Files(String, #[source] std::io::Error),
     #[error("this transaction failed earlier and can only be dropped; begin a new one")]
     Aborted,
     #[error("apps or fields were changed while this went on; try again")]

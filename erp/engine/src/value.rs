@@ -63,6 +63,13 @@ impl Value {
         }
     }
 
+    pub(crate) fn as_text(&self) -> Option<&str> {
+        match self {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
     /// What an error message calls this value.
     pub(crate) fn kind(&self) -> &'static str {
         match self {

@@ -13,6 +13,7 @@ mod records {
     mod files;
     mod ingest;
     mod lists;
+    mod pictures;
     mod reading;
     mod rights;
     mod schema;

@@ -103,7 +103,8 @@ impl Place {
             Some(url) => url.clone(),
             None => format!("sqlite:{}", self.data.join("erp.db").display()),
         };
-        Db::connect(&url).await.context("the database cannot be opened")
+        let db = Db::connect(&url).await.context("the database cannot be opened")?;
+        Ok(db.with_files(&self.files()))
     }
 
     /// The database, brought up to the apps of this program.

@@ -4,7 +4,7 @@ use erp_engine::declare::{App, Field, Model, OnDelete, Rule};
 use serde_json::json;
 
 pub(super) fn add(app: App) -> App {
-    app.model(temp_attachment()).model(thread())
+    app.model(thread())
         .model(message())
         .model(subtype())
         .model(followers())
@@ -199,8 +199,4 @@ fn tracking_value() -> Model {
         .field(
             Field::many2one("mail_message_id", "mail.message").label("Message").required().ondelete(OnDelete::Cascade),
         )
-}
-
-fn temp_attachment() -> Model {
-    Model::new("ir.attachment", "Attachment").field(Field::char("name")).field(Field::char("res_model")).field(Field::char("res_field")).field(Field::integer("res_id")).field(Field::char("mimetype")).field(Field::integer("file_size")).field(Field::bytes("datas"))
 }

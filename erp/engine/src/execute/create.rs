@@ -63,9 +63,15 @@ impl Env {
         let given = self.make_bases(&registry, model, &rows).await?;
         let mut apart = Vec::with_capacity(rows.len());
         let mut full = Vec::with_capacity(rows.len());
+        let has_files = columns.iter().any(|field| field.is_file());
         for row in rows {
             let mut besides = Apart::default();
-            full.push(self.complete(model, &columns, row, &mut besides)?);
+            let mut row = self.complete(model, &columns, row, &mut besides)?;
+            if has_files {
+                besides.files = self.keep_files(model, &columns, &mut row).await?;
+                besides.files.retain(|(_, kept)| kept.is_some());
+            }
+            full.push(row);
             apart.push(besides);
         }
 
@@ -178,7 +184,7 @@ impl Env {
     }
 
     /// One value per column: given, default or empty; checked and coerced. What is no column goes to `apart`.
-    fn complete<'r>(
+    pub(super) fn complete<'r>(
         &self,
         model: &'r ModelDef,
         columns: &[&'r FieldDef],

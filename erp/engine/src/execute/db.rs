@@ -5,7 +5,7 @@
 //! of failing, and both databases give the same promise: each statement sees what was committed before it (read
 //! committed) and what its own transaction wrote.
 
-use std::{str::FromStr, time::Duration};
+use std::{path::Path, str::FromStr, time::Duration};
 
 use sea_query_sqlx::SqlxValues;
 use sqlx::{
@@ -15,7 +15,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::rows;
+use super::{rows, store::Store};
 use crate::{
     error::Error,
     plan::{Dialect, Reading, Statement},
@@ -31,9 +31,9 @@ const REGISTRY_CHANNEL: &str = "erp_registry";
 const SQLITE_READERS: u32 = 4;
 const POSTGRES_CONNECTIONS: u32 = 16;
 
-/// The database's connections. Cheap to clone.
+/// The database's connections, and the folder of its files. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Db(Pools);
+pub struct Db(Pools, Option<Store>);
 
 #[derive(Clone, Debug)]
 enum Pools {
@@ -64,7 +64,7 @@ impl Db {
                 .connect_with(options)
                 .await
                 .map_err(Error::from_sqlx)?;
-            return Ok(Db(Pools::Postgres(pool)));
+            return Ok(Db(Pools::Postgres(pool), None));
         }
         Err(Error::BadUrl("this database address is of no known kind".to_owned()))
     }
@@ -89,7 +89,22 @@ impl Db {
         let writer = pool(1).connect_with(options.clone()).await.map_err(Error::from_sqlx)?;
         let readers =
             pool(SQLITE_READERS).connect_with(options.pragma("query_only", "on")).await.map_err(Error::from_sqlx)?;
-        Ok(Db(Pools::Sqlite { writer, readers }))
+        let beside = Path::new(path).with_file_name("files");
+        Ok(Db(Pools::Sqlite { writer, readers }, Some(Store::at(&beside))))
+    }
+
+    /// Where pictures and attachments are kept. Of a SQLite database `files` beside it, unless said otherwise; PostgreSQL
+    /// has to be told, and all programs that work on one database the same.
+    pub fn with_files(mut self, folder: &Path) -> Db {
+        self.1 = Some(Store::at(folder));
+        self
+    }
+
+    pub(super) fn store(&self) -> Result<Store, Error> {
+        self.1.clone().ok_or_else(|| {
+            let nowhere = std::io::Error::other("no folder was named when the database was opened");
+            Error::Files("(none)".to_owned(), nowhere)
+        })
     }
 
     pub(crate) fn dialect(&self) -> Dialect {

@@ -202,6 +202,10 @@ impl Env {
         Planner::new(registry, &self.actor, self.link.dialect()).in_context(&self.context, self.now)
     }
 
+    pub(super) fn store(&self) -> Result<super::store::Store, Error> {
+        self.engine.db().store()
+    }
+
     pub(super) fn check_usable(&self) -> Result<(), Error> {
         if self.failed {
             return Err(Error::Aborted);

@@ -203,7 +203,7 @@ impl Env {
     }
 
     async fn records(&mut self, registry: &Registry, model: &str, select: Select) -> Result<Vec<Record>, Error> {
-        let Select { statement, readings, names, lists, computed } = select;
+        let Select { statement, readings, names, lists, computed, files } = select;
         let rows = self.query(statement, &readings).await?;
         let model: Arc<str> = registry.model(model)?.name.clone();
         let names: Arc<[String]> = names.into();
@@ -220,6 +220,9 @@ impl Env {
         }
         if !computed.is_empty() {
             self.fill_computed(registry, &mut records, &computed).await?;
+        }
+        if !files.is_empty() {
+            self.load_files(&mut records, &files).await?;
         }
         Ok(records)
     }

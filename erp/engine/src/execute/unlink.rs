@@ -97,6 +97,7 @@ impl Env {
             self.change(model, statement).await?;
         }
         self.forget_beside(registry, model, &ids).await?;
+        self.forget_files(registry, model, &ids).await?;
         // In a circle the database may have deleted some of them by itself just before.
         self.pending.add(&model.name, ChangeKind::Deleted, ids.iter().copied());
         self.after_unlink(model, &ids).await
@@ -154,7 +155,7 @@ impl Env {
         Ok(ids(self.query(select.statement, &select.readings).await?))
     }
 
-    fn as_system<T>(
+    pub(super) fn as_system<T>(
         &self,
         registry: &Registry,
         plan: impl FnOnce(&mut Planner<'_>) -> Result<T, Error>,

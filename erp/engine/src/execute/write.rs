@@ -47,6 +47,7 @@ impl Env {
         }
         let taken = self.take_computed(&registry, model, std::slice::from_mut(&mut values), Operation::Write)?;
         let mut given = self.split(model, values, &taken)?;
+        self.keep_given_files(model, &mut given).await?;
         let names: Vec<&str> = given.names.iter().map(String::as_str).collect();
         for chunk in ids.chunks(CHUNK) {
             let domain = Domain::leaf("id", Op::In, chunk);
@@ -75,6 +76,7 @@ impl Env {
         self.before_write(model, &[], &mut values).await?;
         let taken = self.take_computed(&registry, model, std::slice::from_mut(&mut values), Operation::Write)?;
         let mut given = self.split(model, values, &taken)?;
+        self.keep_given_files(model, &mut given).await?;
         self.before_write_where(&registry, model, domain, &given).await?;
         let written = self.update(&registry, model, domain, given.clone()).await?;
         if !written.is_empty() {

@@ -47,7 +47,8 @@ impl Env {
                 continue;
             }
             let taken = self.take_computed(&registry, model, std::slice::from_mut(&mut values), Operation::Write)?;
-            let given = self.split(model, values, &taken)?;
+            let mut given = self.split(model, values, &taken)?;
+            self.keep_given_files(model, &mut given).await?;
             // Alike is what is written to the same columns: where a text goes can depend on it.
             let mut kind = given.names.clone();
             kind.extend(given.columns.iter().map(|(field, _)| field.name.clone()));

@@ -8,7 +8,7 @@ mod automation;
 mod meta;
 mod sides;
 
-pub(crate) use sides::{COMPANY_VALUES, SEQUENCE_RANGES, SEQUENCES, TRANSLATIONS};
+pub(crate) use sides::{ATTACHMENTS, COMPANY_VALUES, SEQUENCE_RANGES, SEQUENCES, TRANSLATIONS};
 
 use crate::declare::App;
 

@@ -2,6 +2,7 @@
 
 use crate::declare::{App, Field, Model};
 
+pub(crate) const ATTACHMENTS: &str = "ir.attachment";
 pub(crate) const TRANSLATIONS: &str = "ir.translation";
 pub(crate) const COMPANY_VALUES: &str = "ir.company.value";
 pub(crate) const SEQUENCES: &str = "ir.sequence";
@@ -33,6 +34,25 @@ pub(super) fn declare(app: App) -> App {
             .field(Field::date("value_date"))
             .field(Field::datetime("value_datetime"))
             .unique(&["model", "field", "res_id", "company"], "this company has a value already"),
+    )
+    .model(
+        Model::new(ATTACHMENTS, "Attachment")
+            .description("Files, of records and by themselves")
+            .order("id desc")
+            .follows("res_model", "res_id")
+            .field(Field::char("name").required())
+            .field(Field::text("description"))
+            .field(Field::char("res_model").index().readonly().label("Resource Model"))
+            .field(Field::char("res_field").readonly().label("Resource Field"))
+            .field(Field::integer("res_id").index().readonly().label("Resource ID"))
+            .field(Field::selection("type", &[("binary", "File"), ("url", "URL")]).required().default("binary"))
+            .field(Field::char("url"))
+            .field(Field::boolean("public").label("Is public document"))
+            .field(Field::binary("datas").label("File Content"))
+            .field(Field::char("mimetype").readonly())
+            .field(Field::integer("file_size").readonly())
+            .field(Field::char("checksum").readonly().index())
+            .field(Field::char("store_fname").readonly().index().label("Stored Filename")),
     )
     .model(
         Model::new(SEQUENCES, "Sequence")

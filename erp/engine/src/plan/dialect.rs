@@ -10,7 +10,8 @@
 //! | date | TEXT `2026-11-21` | date |
 //! | date and time | TEXT `2026-11-21T08:30:00.000000Z`, UTC | timestamptz |
 //! | JSON | TEXT | json: keeps `\u0000`, which a device may well send |
-//! | binary | BLOB | bytea |
+//! | binary in the row | BLOB | bytea |
+//! | other binary, image | TEXT: the file's name | text |
 
 use jiff::{Timestamp, tz::TimeZone};
 use rust_decimal::{Decimal, prelude::ToPrimitive};
@@ -57,7 +58,9 @@ impl Reading {
             Kind::Date => Reading::Date,
             Kind::DateTime => Reading::DateTime,
             Kind::Json => Reading::Json,
-            Kind::Binary { .. } | Kind::Image { .. } => Reading::Bytes,
+            Kind::Binary { in_row: true } => Reading::Bytes,
+            // The name of the file.
+            Kind::Binary { .. } | Kind::Image { .. } => Reading::Text,
         }
     }
 }
@@ -126,7 +129,11 @@ impl Dialect {
                 Value::Json(json) => Some(json.to_string()),
                 _ => None,
             }),
-            Kind::Binary { .. } | Kind::Image { .. } => Sql::Bytes(match value {
+            Kind::Binary { in_row: false } | Kind::Image { .. } => Sql::String(match value {
+                Value::Text(name) => Some(name),
+                _ => None,
+            }),
+            Kind::Binary { .. } => Sql::Bytes(match value {
                 Value::Bytes(bytes) => Some(bytes),
                 _ => None,
             }),
@@ -153,7 +160,8 @@ impl Dialect {
             Kind::Date => ("TEXT", "date"),
             Kind::DateTime => ("TEXT", "timestamptz"),
             Kind::Json => ("TEXT", "json"),
-            Kind::Binary { .. } | Kind::Image { .. } => ("BLOB", "bytea"),
+            Kind::Binary { in_row: false } | Kind::Image { .. } => ("TEXT", "text"),
+            Kind::Binary { .. } => ("BLOB", "bytea"),
         };
         if self == Dialect::Sqlite { sqlite.to_owned() } else { postgres.to_owned() }
     }

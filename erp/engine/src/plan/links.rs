@@ -77,6 +77,7 @@ impl Planner<'_> {
             names: Vec::new(),
             lists: Vec::new(),
             computed: Vec::new(),
+            files: Vec::new(),
         })
     }
 

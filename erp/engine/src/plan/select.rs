@@ -24,6 +24,8 @@ pub(crate) struct Select {
     pub(crate) lists: Vec<List>,
     /// Fields that no query finds, likewise.
     pub(crate) computed: Vec<List>,
+    /// Where in `names` the names of files stand, whose contents are wanted.
+    pub(crate) files: Vec<usize>,
 }
 
 /// The list of records at `at` in `names`: field `field` of `model`, of the record whose id the column reads as.
@@ -51,6 +53,7 @@ impl<'r> Planner<'r> {
         let mut readings = vec![Reading::Id];
         let mut names = Vec::new();
         let (mut lists, mut computed) = (Vec::new(), Vec::new());
+        let mut files = Vec::new();
         select.expr(column(&alias, model.field("id")?));
         for &name in fields {
             let path = path::follow(self.registry, model, name)?;
@@ -73,6 +76,9 @@ impl<'r> Planner<'r> {
                 }
                 None => self.value_at(&alias, model, &path, name)?,
             };
+            if path.field.kind.is_file() {
+                files.push(names.len());
+            }
             select.expr(expr);
             readings.push(Reading::of(&path.field.kind));
             names.push(name.to_owned());
@@ -93,7 +99,7 @@ impl<'r> Planner<'r> {
         if wanted.lock && self.dialect == Dialect::Postgres {
             select.lock_with_tables(LockType::Update, [alias]);
         }
-        Ok(Select { statement: self.built(&select), readings, names, lists, computed })
+        Ok(Select { statement: self.built(&select), readings, names, lists, computed, files })
     }
 
     /// Fields that are read when a call names none.

@@ -118,6 +118,36 @@ impl Planner<'_> {
         Ok(self.built(&query))
     }
 
+    /// Rows of attachments that say whose files these are.
+    pub(crate) fn forget_attachments(
+        &self,
+        attachments: &ModelDef,
+        model: &ModelDef,
+        fields: Option<&[&str]>,
+        ids: &[Id],
+    ) -> Statement {
+        let mut query = Query::delete();
+        query
+            .from_table(Alias::new(attachments.table.as_str()))
+            .and_where(Expr::col(Alias::new("res_model")).eq(&*model.name))
+            .and_where(Expr::col(Alias::new("res_id")).is_in(ids.iter().map(|id| Expr::val(id.0))));
+        if let Some(fields) = fields {
+            query.and_where(Expr::col(Alias::new("res_field")).is_in(fields.iter().copied()));
+        }
+        self.built(&query)
+    }
+
+    /// Those of the files that an attachment names.
+    pub(crate) fn files_in_use(&self, attachments: &ModelDef, names: &[String]) -> Statement {
+        let mut query = Query::select();
+        query
+            .distinct()
+            .column(Alias::new("store_fname"))
+            .from(Alias::new(attachments.table.as_str()))
+            .and_where(Expr::col(Alias::new("store_fname")).is_in(names.iter().map(String::as_str)));
+        self.built(&query)
+    }
+
     /// Takes away what stands beside rows: all of it, or of one field.
     pub(crate) fn drop_beside(
         &self,

@@ -1,5 +1,7 @@
 //! A value made fit for a field, or the reason why it cannot be.
 
+use std::sync::LazyLock;
+
 use jiff::{
     Timestamp,
     civil::{Date, DateTime},
@@ -12,6 +14,48 @@ use crate::{
     record::Command,
     value::{Id, Value},
 };
+
+/// What of formatted text stays: looks, but nothing that runs, loads by itself or covers the page.
+static HARMLESS: LazyLock<ammonia::Builder<'static>> = LazyLock::new(|| {
+    let mut builder = ammonia::Builder::default();
+    builder
+        .add_generic_attributes(["class", "dir", "style"])
+        .add_generic_attribute_prefixes(["data-"])
+        .add_tags(["font", "section", "article", "label"])
+        .add_tag_attributes("font", ["color"])
+        .filter_style_properties(STYLES.into_iter().collect());
+    builder
+});
+
+const STYLES: [&str; 27] = [
+    "background-color",
+    "border",
+    "border-bottom",
+    "border-collapse",
+    "border-color",
+    "border-left",
+    "border-radius",
+    "border-right",
+    "border-style",
+    "border-top",
+    "border-width",
+    "color",
+    "font-family",
+    "font-size",
+    "font-style",
+    "font-weight",
+    "height",
+    "line-height",
+    "list-style-type",
+    "margin",
+    "max-width",
+    "padding",
+    "text-align",
+    "text-decoration",
+    "vertical-align",
+    "white-space",
+    "width",
+];
 
 /// For storing: length and choice are checked, decimals rounded half away from zero to the field's scale, times cut to
 /// the microsecond. Whether an empty value is allowed is asked elsewhere.
@@ -40,6 +84,16 @@ pub(crate) fn to_store(field: &FieldDef, value: Value) -> Result<Value, String> 
             Ok(Value::Decimal(exact))
         }
         (Kind::Boolean, Value::Null) => Ok(Value::Bool(false)),
+        (Kind::Html, Value::Text(html)) => Ok(Value::Text(HARMLESS.clean(html).to_string())),
+        (Kind::Reference { models }, Value::Text(text)) => match text.split_once(',') {
+            Some((model, id)) if models.iter().any(|(known, _)| known == model) && id.parse::<u32>().is_ok() => {
+                Ok(value)
+            }
+            _ => {
+                let known = models.iter().map(|(model, _)| model.as_str()).collect::<Vec<_>>().join(", ");
+                Err(format!("{:?} is no record such as \"model,7\" of one of {known}", shorten(text)))
+            }
+        },
         _ => Ok(value),
     }
 }

@@ -178,6 +178,11 @@ impl Kind {
         matches!(self, Kind::Binary { .. } | Kind::Image { .. })
     }
 
+    /// Bytes that are kept outside the row.
+    pub fn is_file(&self) -> bool {
+        matches!(self, Kind::Binary { in_row: false } | Kind::Image { .. })
+    }
+
     pub(crate) fn is_text(&self) -> bool {
         matches!(self, Kind::Char { .. } | Kind::Text | Kind::Html | Kind::Selection { .. } | Kind::Reference { .. })
     }
@@ -215,6 +220,11 @@ impl FieldDef {
     /// Whether records come with a value for it.
     pub(crate) fn is_written(&self) -> bool {
         self.is_column() || self.is_written_list() || self.inherited
+    }
+
+    /// Its content is in a file, whose name is in the column.
+    pub(crate) fn is_file(&self) -> bool {
+        self.kind.is_file() && self.is_column()
     }
 
     /// A list that commands change.

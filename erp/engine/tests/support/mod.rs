@@ -15,6 +15,7 @@ pub struct TestDb {
     url: String,
     schema: Option<(String, String)>,
     _dir: Option<tempfile::TempDir>,
+    files: tempfile::TempDir,
 }
 
 /// `on_both!(name, |db| async move { ... });`: a module of this name with a test for each database.
@@ -48,7 +49,12 @@ macro_rules! on_both {
 impl TestDb {
     pub fn sqlite() -> TestDb {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        TestDb { url: format!("sqlite:{}", dir.path().join("erp.db").display()), schema: None, _dir: Some(dir) }
+        TestDb {
+            url: format!("sqlite:{}", dir.path().join("erp.db").display()),
+            schema: None,
+            _dir: Some(dir),
+            files: files(),
+        }
     }
 
     pub async fn postgres() -> Option<TestDb> {
@@ -59,12 +65,13 @@ impl TestDb {
         admin(&server, &format!("DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}")).await;
         let join = if server.contains('?') { '&' } else { '?' };
         let url = format!("{server}{join}options=-c%20search_path%3D{schema}");
-        Some(TestDb { url, schema: Some((server, schema)), _dir: None })
+        Some(TestDb { url, schema: Some((server, schema)), _dir: None, files: files() })
     }
 
     /// A connection of its own each time: as another process would have it.
     pub async fn connect(&self) -> Db {
-        Db::connect(&self.url).await.expect("a database connection")
+        let db = Db::connect(&self.url).await.expect("a database connection");
+        db.with_files(&self.files.path().join("files"))
     }
 
     pub async fn open(&self, apps: &[App]) -> Engine {
@@ -76,6 +83,10 @@ impl TestDb {
             admin(server, &format!("DROP SCHEMA {schema} CASCADE")).await;
         }
     }
+}
+
+fn files() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a temporary folder")
 }
 
 async fn admin(server: &str, sql: &str) {
