@@ -17,6 +17,8 @@ pub enum Command {
     Init(Init),
     /// Serve pages, boxes and programs until stopped
     Serve(Serve),
+    /// List, install, upgrade and uninstall apps
+    Apps(Apps),
     /// Save everything to a file, while people work
     Backup(Backup),
     /// Fill an empty directory or database from such a file
@@ -51,6 +53,38 @@ pub struct Init {
     /// Fill it with a believable shop
     #[arg(long)]
     pub demo: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Apps {
+    #[command(flatten)]
+    pub place: Place,
+    #[command(subcommand)]
+    pub action: AppsAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum AppsAction {
+    /// Install apps with what they depend on
+    Install {
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
+    },
+    /// Load the records of apps anew, and of those that stand on them
+    Upgrade {
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
+    },
+    /// Erase apps with all their records, and those that stand on them; says first what goes
+    Uninstall {
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
+        /// Erase what the command lists without it
+        #[arg(long)]
+        yes: bool,
+    },
+    /// What there is, and what is installed
+    List,
 }
 
 #[derive(Debug, Args)]

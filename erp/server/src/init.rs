@@ -31,7 +31,7 @@ impl Usage {
 pub async fn run(args: Init) -> anyhow::Result<()> {
     let name: DbName = args.name.parse().map_err(|e: link_protocol::ids::InvalidId| Usage(format!("--name: {e}")))?;
     if let Some(apps) = &args.apps {
-        let known = place::apps();
+        let known = Place::known(&args.place)?;
         if let Some(unknown) = apps.iter().find(|a| !known.iter().any(|k| k.name == **a)) {
             let all: Vec<&str> = known.iter().map(|a| a.name.as_str()).collect();
             return Err(Usage(format!("--apps: there is no app {unknown}; there are {}", all.join(", "))).into());
@@ -39,7 +39,10 @@ pub async fn run(args: Init) -> anyhow::Result<()> {
     }
     let password = password(&args)?;
     let place = Place::claim(&args.place)?;
-    let engine = place.open().await?;
+    let engine = match args.apps.clone() {
+        Some(apps) => place.open_with(apps).await?,
+        None => place.open().await?,
+    };
     if place::setting(&engine, place::DB_NAME).await?.is_some() {
         bail!("{} is a database already: start it with erp serve", place.describe());
     }

@@ -2,7 +2,7 @@ use std::{process::ExitCode, time::Duration};
 
 use clap::{Parser, error::ErrorKind};
 use erp_server::{
-    backup,
+    apps, backup,
     cli::{Cli, Command},
     init, serve,
 };
@@ -31,6 +31,7 @@ fn main() -> ExitCode {
         match cli.command {
             Command::Init(args) => init::run(args).await,
             Command::Serve(args) => serve::run(args).await,
+            Command::Apps(args) => apps::run(args).await,
             Command::Backup(args) => backup::backup(args).await,
             Command::Restore(args) => backup::restore(args).await,
             Command::Duplicate(args) => backup::duplicate(args).await,

@@ -3,11 +3,11 @@
 use std::{
     fs::{self, File, OpenOptions},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use anyhow::{Context, bail};
-use erp_engine::{Db, Engine, Search, declare::App, domain, values};
+use erp_engine::{Db, Engine, Install, Options, Search, declare::App, domain, values};
 
 use crate::{cli, error::ServiceError, records};
 
@@ -81,21 +81,12 @@ impl Place {
 
     /// The apps of this program, and those that are files in `DIR/apps`.
     pub fn apps(&self) -> anyhow::Result<Vec<App>> {
-        let mut apps = apps();
-        let folder = self.data.join("apps");
-        let Ok(entries) = fs::read_dir(&folder) else { return Ok(apps) };
-        let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-        files.retain(|file| file.extension().is_some_and(|extension| extension == "toml"));
-        files.sort();
-        for file in files {
-            let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-            let app: App = toml::from_str(&text).with_context(|| format!("{} is no app", file.display()))?;
-            if let Some(other) = apps.iter().find(|other| other.name == app.name) {
-                bail!("{}: there is an app {} already; give it another name", file.display(), other.name);
-            }
-            apps.push(app);
-        }
-        Ok(apps)
+        apps_with(&self.data)
+    }
+
+    /// The same, before the place is claimed.
+    pub fn known(args: &cli::Place) -> anyhow::Result<Vec<App>> {
+        apps_with(&args.data)
     }
 
     pub async fn connect(&self) -> anyhow::Result<Db> {
@@ -107,10 +98,19 @@ impl Place {
         Ok(db.with_files(&self.files()))
     }
 
-    /// The database, brought up to the apps of this program.
+    /// The database, brought up to the apps of this program; a new one gets all of them.
     pub async fn open(&self) -> anyhow::Result<Engine> {
-        let db = self.connect().await?;
-        Ok(Engine::open(db, &self.apps()?).await?)
+        let all = self.apps()?.into_iter().map(|app| app.name).collect();
+        self.open_with(all).await
+    }
+
+    /// A new database gets these apps, what they depend on, and what the server itself needs. An old one keeps what is
+    /// installed in it.
+    pub async fn open_with(&self, mut names: Vec<String>) -> anyhow::Result<Engine> {
+        let own = records::app().name;
+        names.push(own.clone());
+        let options = Options { install: Install::New(names), required: vec![own] };
+        Ok(Engine::open_with(self.connect().await?, &self.apps()?, options).await?)
     }
 
     /// For people; never a password in a database address.
@@ -123,6 +123,24 @@ impl Place {
             None => self.data.display().to_string(),
         }
     }
+}
+
+fn apps_with(data: &Path) -> anyhow::Result<Vec<App>> {
+    let mut apps = apps();
+    let folder = data.join("apps");
+    let Ok(entries) = fs::read_dir(&folder) else { return Ok(apps) };
+    let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "toml"));
+    files.sort();
+    for file in files {
+        let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        let app: App = toml::from_str(&text).with_context(|| format!("{} is no app", file.display()))?;
+        if let Some(other) = apps.iter().find(|other| other.name == app.name) {
+            bail!("{}: there is an app {} already; give it another name", file.display(), other.name);
+        }
+        apps.push(app);
+    }
+    Ok(apps)
 }
 
 pub async fn setting(engine: &Engine, key: &str) -> Result<Option<String>, ServiceError> {

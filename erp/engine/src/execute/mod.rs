@@ -63,6 +63,8 @@ pub struct Engine(Arc<Inner>);
 struct Inner {
     db: Db,
     available: Vec<App>,
+    /// Never uninstalled.
+    required: Vec<String>,
     registry: ArcSwap<Registry>,
     changes: broadcast::Sender<Change>,
     principals: Principals,
@@ -79,10 +81,11 @@ impl Drop for Inner {
 }
 
 impl Engine {
-    fn new(db: Db, available: Vec<App>, registry: Registry) -> Engine {
+    fn new(db: Db, available: Vec<App>, required: Vec<String>, registry: Registry) -> Engine {
         Engine(Arc::new(Inner {
             db,
             available,
+            required,
             registry: ArcSwap::from_pointee(registry),
             changes: broadcast::Sender::new(CHANGES_KEPT),
             principals: Principals::default(),

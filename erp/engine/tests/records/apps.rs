@@ -48,7 +48,7 @@ fn all() -> Vec<App> {
 }
 
 async fn open(db: &TestDb, apps: &[App]) -> Engine {
-    let options = Options { install: Install::New(vec!["shop".to_owned()]) };
+    let options = Options { install: Install::New(vec!["shop".to_owned()]), required: vec!["shop".to_owned()] };
     Engine::open_with(db.connect().await, apps, options).await.unwrap()
 }
 
@@ -126,6 +126,8 @@ on_both! {
         let refused = engine.install(&["broken"], &mut |_: &str| ()).await.unwrap_err().to_string();
         assert!(refused.contains("broken could not be installed: shelf: Name must be unique"), "{refused}");
         assert_eq!((state(&engine, "plants").await, engine.registry().version), ("uninstalled".to_owned(), version));
+        let refused = engine.uninstall(&["shop"], &mut |_: &str| ()).await.unwrap_err().to_string();
+        assert!(refused.starts_with("shop cannot be uninstalled: it would take shop along"), "{refused}");
         let refused = engine.install(&["nothing"], &mut |_: &str| ()).await.unwrap_err().to_string();
         assert!(refused.starts_with("there is no app nothing; there are"), "{refused}");
         engine.install(&["plants"], &mut |_: &str| ()).await.unwrap();

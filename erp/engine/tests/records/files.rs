@@ -65,7 +65,7 @@ const RECORDS: &str = r#"<?xml version="1.0" encoding="utf-8"?>
 </odoo>"#;
 
 async fn open(db: &TestDb, apps: &[App]) -> Engine {
-    let options = Options { install: Install::New(vec!["shop".to_owned()]) };
+    let options = Options { install: Install::New(vec!["shop".to_owned()]), required: vec!["shop".to_owned()] };
     Engine::open_with(db.connect().await, apps, options).await.unwrap()
 }
 

@@ -285,7 +285,14 @@ impl Env {
         if let Some(name) = names.iter().find(|name| *name == kernel::BASE || *name == kernel::NAME) {
             return Err(Error::User(format!("{name} cannot be uninstalled: every other app stands on it")));
         }
-        Ok(plan::dependents(self.engine.available(), installed, names))
+        let gone = plan::dependents(self.engine.available(), installed, names);
+        if let Some(needed) = gone.iter().find(|app| self.engine.0.required.contains(app)) {
+            return Err(Error::User(format!(
+                "{} cannot be uninstalled: it would take {needed} along, which this program cannot do without",
+                names.join(", ")
+            )));
+        }
+        Ok(gone)
     }
 
     /// Models and fields that stay: (model, its fields).

@@ -35,6 +35,8 @@ const AGAIN: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     pub install: Install,
+    /// Apps that the program cannot do without: what would take one of them along is not uninstalled.
+    pub required: Vec<String>,
 }
 
 /// What is installed when the database is opened.
@@ -57,7 +59,7 @@ impl Engine {
     /// time, schema and records are brought up to them, all in one transaction.
     pub async fn open_with(db: Db, apps: &[App], options: Options) -> Result<Engine, Error> {
         // Whatever the set, declarations that are wrong by themselves should be told when the program starts.
-        let engine = Engine::new(db.clone(), apps.to_vec(), resolve(&[])?);
+        let engine = Engine::new(db.clone(), apps.to_vec(), options.required, resolve(&[])?);
         let fingerprint = fingerprint(apps, &options.install);
         let mut link = Link::new(db.clone());
         let stored = stored(&mut link).await?;

@@ -34,7 +34,7 @@ pub struct Load {
 impl Load {
     /// The engine's own tables, in a database that has nothing yet. They say what else there is.
     pub async fn begin(db: Db, apps: &[App]) -> Result<Load, Error> {
-        let engine = Engine::new(db.clone(), apps.to_vec(), resolve(&[])?);
+        let engine = Engine::new(db.clone(), apps.to_vec(), Vec::new(), resolve(&[])?);
         let mut link = Link::new(db);
         link.ready_to_write().await?;
         if stored(&mut link).await?.is_some() {
