@@ -43,12 +43,24 @@ fn plain(value: &Value) -> Json {
     }
 }
 
+fn is_lazy(call: &Call) -> bool {
+    !matches!(call.args.get("lazy"), Some(Json::Bool(false) | Json::Null))
+}
+
+/// What a call groups by now: the first of what it names when it is lazy.
+pub(super) fn grouped_by(call: &Call) -> Result<Vec<String>, Error> {
+    let mut by = texts(call, "groupby")?;
+    if is_lazy(call) {
+        by.truncate(1);
+    }
+    Ok(by)
+}
+
 pub(super) fn read_group(env: &mut Env, mut call: Call) -> Done<'_, Json> {
     Box::pin(async move {
         let domain = reading::domain_of(&mut call, "domain")?;
         let all = texts(&call, "groupby")?;
-        let lazy = !matches!(call.args.get("lazy"), Some(Json::Bool(false) | Json::Null));
-        let by: Vec<String> = if lazy { all.iter().take(1).cloned().collect() } else { all.clone() };
+        let (lazy, by) = (is_lazy(&call), grouped_by(&call)?);
         let registry = env.registry().clone();
         let model = registry.model(&call.model)?;
         let aggregates = summed(model, &texts(&call, "fields")?, &all);

@@ -81,6 +81,16 @@ static TABLE: LazyLock<Vec<Method>> = LazyLock::new(|| {
             .optional("field_onchange", json!({}))
             .readonly()
             .doc("What follows from changed fields of a form that is not saved: {value, warning}."),
+        model("web_read_group", web::web_read_group)
+            .param("domain")
+            .param("fields")
+            .param("groupby")
+            .optional("limit", NONE)
+            .optional("offset", 0)
+            .optional("orderby", false)
+            .optional("lazy", true)
+            .readonly()
+            .doc("Groups as read_group gives them, and how many there are: {groups, length}."),
         records("web_save", web::web_save)
             .param("vals")
             .optional("specification", json!({}))

@@ -44,6 +44,19 @@ on_both! {
         assert_eq!(old.unwrap(), json!({"length": 2, "records": [{"id": 1, "name": "pear", "shelf": [1, "A"]}]}));
     }
 
+    async fn groups_come_with_their_number_whatever_the_limit(db: TestDb) {
+        let engine = stocked(db).await;
+        let mut env = engine.begin(ADMIN).await.unwrap();
+        let by_stock = json!([[], ["stock"], ["name", "shelf"]]);
+        let groups = call(&mut env, "item", "web_read_group", by_stock.clone(), json!({"limit": 1})).await.unwrap();
+        assert_eq!((groups["groups"].as_array().unwrap().len(), &groups["length"]), (1, &json!(2)));
+        assert_eq!(groups["groups"][0]["name_count"], json!(1));
+        let rest = call(&mut env, "item", "web_read_group", by_stock.clone(), json!({"offset": 1})).await.unwrap();
+        assert_eq!((rest["groups"].as_array().unwrap().len(), &rest["length"]), (1, &json!(2)));
+        let none = call(&mut env, "item", "web_read_group", by_stock, json!({"offset": 9})).await.unwrap();
+        assert_eq!(none, json!({"groups": [], "length": 2}));
+    }
+
     async fn what_a_specification_names_must_be_there_and_be_allowed(db: TestDb) {
         let engine = stocked(db).await;
         let mut env = engine.begin(CLERK).await.unwrap();

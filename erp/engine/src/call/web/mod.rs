@@ -7,12 +7,16 @@ mod tree;
 use serde_json::{Map, Value as Json, json};
 
 use self::tree::Tree;
-use super::reading::{about, domain_of, window};
+use super::{
+    groups,
+    reading::{about, domain_of, window},
+};
 use crate::{
     declare::{Call, Done},
     domain::Domain,
     error::Error,
     execute::{Env, Search},
+    plan::Grouping,
     value::Id,
 };
 
@@ -54,6 +58,24 @@ pub(super) fn web_search_read(env: &mut Env, mut call: Call) -> Done<'_, Json> {
             None => env.count(&call.model, &domain).await?,
         };
         Ok(json!({"length": length, "records": records}))
+    })
+}
+
+/// Groups, and how many there are whatever the limit.
+pub(super) fn web_read_group(env: &mut Env, mut call: Call) -> Done<'_, Json> {
+    Box::pin(async move {
+        let groups = groups::read_group(env, call.clone()).await?;
+        let found = groups.as_array().map_or(0, Vec::len) as u64;
+        let search = window(&call)?;
+        let known = search.limit.is_none_or(|limit| found < limit) && (found > 0 || search.offset == 0);
+        let length = if known {
+            search.offset + found
+        } else {
+            let domain = domain_of(&mut call, "domain")?;
+            let grouping = Grouping { by: groups::grouped_by(&call)?, ..Grouping::default() };
+            env.count_groups(&call.model, &domain, &grouping).await.map_err(|e| about(e, &domain))?
+        };
+        Ok(json!({"groups": groups, "length": length}))
     })
 }
 
