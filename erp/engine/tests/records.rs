@@ -17,6 +17,7 @@ mod records {
     mod reading;
     mod rights;
     mod schema;
+    mod screens;
     mod shapes;
     mod shop;
     mod sides;

@@ -19,7 +19,7 @@ pub(super) fn fields_get(env: &mut Env, call: Call) -> Done<'_, Json> {
 }
 
 /// The fields that the user may see, by name; no names are all fields, no attributes all attributes.
-pub(super) fn describe(
+pub(crate) fn describe(
     env: &Env,
     model: &ModelDef,
     names: Option<&[String]>,

@@ -21,10 +21,11 @@ pub(crate) mod wire;
 mod writing;
 
 pub use describe::Described;
+pub(crate) use fields::describe as describe_fields;
 pub use import::Loaded;
 pub(crate) use methods::Methods;
 use serde_json::{Map, Value as Json};
-pub(crate) use writing::value_of;
+pub(crate) use writing::{value_of, values as values_of};
 
 use crate::{
     context::Context,

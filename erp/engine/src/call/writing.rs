@@ -103,7 +103,7 @@ pub(super) fn no_dict(name: &str) -> Error {
 }
 
 /// Values as a client sends them.
-pub(super) fn values(registry: &Registry, model: &ModelDef, sent: Map<String, Json>) -> Result<Values, Error> {
+pub(crate) fn values(registry: &Registry, model: &ModelDef, sent: Map<String, Json>) -> Result<Values, Error> {
     let mut values = Values::new();
     for (name, json) in sent {
         let Some(field) = model.find(&name) else {

@@ -157,6 +157,11 @@ impl Env {
         self.actor.rights.as_ref().map_or_else(|| asked.clone(), |own| own.companies_now(asked))
     }
 
+    /// Whether this transaction made, changed or deleted records of the model.
+    pub(crate) fn has_changed(&self, model: &str) -> bool {
+        self.pending.touches(model)
+    }
+
     /// What messages call the user.
     pub fn who(&self) -> &str {
         &self.actor.who

@@ -6,8 +6,10 @@ mod access;
 mod apps;
 mod automation;
 mod meta;
+mod screens;
 mod sides;
 
+pub(crate) use screens::Screens;
 pub(crate) use sides::{ATTACHMENTS, COMPANY_VALUES, SEQUENCE_RANGES, SEQUENCES, TRANSLATIONS};
 
 use crate::declare::App;
@@ -26,7 +28,7 @@ pub(crate) fn app(apps: &[App]) -> App {
     let app = App::new(NAME, "Kernel");
     let users = users.filter(|model| declares(model));
     let app = sides::declare(apps::declare(meta::declare(app)));
-    automation::declare(access::declare(app, users), users)
+    screens::declare(automation::declare(access::declare(app, users), users), users)
 }
 
 /// The app's name as it stands in external ids.

@@ -26,6 +26,8 @@ pub struct Registry {
     pub(crate) data: Vec<RowDef>,
     pub(crate) demo: Vec<RowDef>,
     pub(crate) methods: crate::call::Methods,
+    /// What was worked out from views and menus.
+    pub(crate) screens: crate::kernel::Screens,
     /// Link tables of many2many fields by name.
     pub(crate) links: BTreeMap<String, LinkTable>,
     /// Counts up with every change of what is declared in this database; 0 for one that was only resolved.

@@ -269,6 +269,11 @@ impl Env {
             }
             other => other,
         })?;
+        self.drop_screens_of_gone_models().await?;
+        self.check_views().await.map_err(|error| {
+            Error::User(format!("{} cannot be uninstalled, it is in use: {error}", order.join(", ")))
+        })?;
+        self.refresh_if_touched().await?;
         tracing::info!(apps = order.join(", "), "apps uninstalled");
         Ok(order)
     }

@@ -212,7 +212,7 @@ impl Env {
     }
 
     /// External ids for rows just made; one left by a row that is gone goes over to the new one.
-    pub(super) async fn name_rows(&mut self, model: &str, rows: Vec<(String, String, Id)>) -> Result<(), Error> {
+    pub(crate) async fn name_rows(&mut self, model: &str, rows: Vec<(String, String, Id)>) -> Result<(), Error> {
         if rows.is_empty() {
             return Ok(());
         }

@@ -103,6 +103,9 @@ impl Env {
                 )));
             }
         }
+        if why == Why::Records && mirrored {
+            self.check_views().await?;
+        }
         self.metadata_seen = self.pending.metadata(&registry);
         self.rebuilt = Some(registry);
         Ok(())

@@ -63,6 +63,7 @@ impl Env {
         let engine = self.engine.clone();
         if let Some(app) = engine.available().iter().find(|known| known.name == app) {
             self.load_files(app, &app.files, how).await?;
+            self.load_screens(app, how == Load::Upgrade).await?;
         }
         Ok(())
     }
