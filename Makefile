@@ -66,7 +66,8 @@ chaos: checkout ## a day of scans with kills and outages; EVENTS=n
 	$(CARGO) run --locked --quiet -p system-tests --bin chaos -- --events $(EVENTS)
 
 .PHONY: soak
-soak: tools ## the long rest: 10,000 cuts, 200 kills
+soak: tools ## the long rest: 10,000 cuts, 200 kills, a file of 100,000 contacts
 	OUTBOX_CUTS=$$((10000 * $(SCALE))) OUTBOX_KILLS=$$((200 * $(SCALE))) PROPTEST_CASES=$$((2000 * $(SCALE))) \
-	    $(CARGO) nextest run --locked --profile soak -p cloud-link -p erp-engine --no-fail-fast
+	ERP_IMPORT_ROWS=$$((100000 * $(SCALE))) \
+	    $(CARGO) nextest run --locked --profile soak -p cloud-link -p erp-engine -p erp-exchange -p erp-apps --no-fail-fast
 	$(MAKE) chaos EVENTS=$$((20000 * $(SCALE)))

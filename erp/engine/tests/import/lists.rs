@@ -88,6 +88,24 @@ on_both! {
         assert!(long < short * 40.0, "400 rows took {short} s, 4,000 took {long} s");
     }
 
+    async fn a_repeated_row_changes_the_record_and_one_with_the_id_alone_only_adds_lines(db: TestDb) {
+        let mut office = open(db).await;
+        let table = "
+            id | name | ref | zip | child_ids/name
+            a | Acme | R1 | 1000 | A1
+            a | Acme Ltd | ~ | 2000 | A2
+            a | ~ | ~ | ~ | A3
+        ";
+        let ids = office.loaded("res.partner", table).await;
+        let fields = ["name", "ref", "zip", "child_ids"];
+        let read = office.read("res.partner", &ids[..1], &fields).await;
+        assert_eq!((&read[0]["name"], &read[0]["ref"], &read[0]["zip"]), (&json!("Acme Ltd"), &json!(false), &json!("2000")));
+        assert_eq!(read[0]["child_ids"].as_array().unwrap().len(), 3);
+        office.loaded("res.partner", "id | name | zip | child_ids/name\na | ~ | ~ | A4").await;
+        let read = office.read("res.partner", &ids[..1], &fields).await;
+        assert_eq!((&read[0]["name"], read[0]["child_ids"].as_array().unwrap().len()), (&json!("Acme Ltd"), 4));
+    }
+
     async fn records_are_not_made_by_way_of_a_reference(db: TestDb) {
         let mut office = open(db).await;
         let messages = office.refused("res.partner", "name | country_id/code\nAda | BE").await;

@@ -1,7 +1,7 @@
 //! Which rows make which record.
 //!
 //! A row whose own columns are empty belongs to the record above it: it adds lines to its lists. A row that repeats an
-//! external or database id is the earlier record again: it changes it and adds lines.
+//! external or database id is the earlier record again: it changes it, unless it has nothing but the id, and adds lines.
 
 use std::{borrow::Cow, collections::HashMap};
 
@@ -82,7 +82,11 @@ pub(super) fn blank(cell: &Json) -> bool {
     }
 }
 
-fn anything(node: &Node<'_>, row: &[Json]) -> bool {
+pub(super) fn is_blank(row: &[Json], column: usize) -> bool {
+    blank(cell(row, column))
+}
+
+pub(super) fn anything(node: &Node<'_>, row: &[Json]) -> bool {
     node.own().any(|column| !blank(cell(row, column))) || node.lists.iter().any(|lines| anything(&lines.node, row))
 }
 

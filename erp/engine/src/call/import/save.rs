@@ -11,7 +11,7 @@ use super::{
     columns::{By, Column, Node},
     lookup::{self, EXTERNAL, Known},
     message::{Messages, Place, quoted},
-    rows::{Group, Table, blank},
+    rows::{self, Group, Table, blank},
 };
 use crate::{
     error::Error,
@@ -132,7 +132,9 @@ impl<'a> Work<'a> {
         let named = |column: &&Column<'_>| fields.contains(&column.field.name.as_str());
         let names: Vec<&Column<'_>> = node.cells.iter().filter(named).collect();
         for (at, entry) in group.entries.iter().enumerate() {
-            batch.rows[entry.again.unwrap_or(at)].push(entry.from);
+            if entry.again.is_none() || !self.only_lines(node, entry.from) {
+                batch.rows[entry.again.unwrap_or(at)].push(entry.from);
+            }
             if entry.again.is_some() {
                 continue;
             }
@@ -243,9 +245,16 @@ impl<'a> Work<'a> {
         waves
     }
 
-    /// The row whose cell counts: the last one that is not empty.
+    /// The row whose cells count: the last one, empty cells and all.
     fn row_of(&self, rows: &[usize], column: &Column<'_>) -> Option<usize> {
-        rows.iter().rev().copied().find(|row| !blank(self.table.json(*row, column.at)))
+        rows.last().copied().filter(|row| !blank(self.table.json(*row, column.at)))
+    }
+
+    /// A row that names a record only to add lines to it.
+    fn only_lines(&self, node: &Node<'_>, row: usize) -> bool {
+        let row = &self.table.rows[row];
+        node.cells.iter().all(|column| rows::is_blank(row, column.at))
+            && node.lists.iter().any(|lines| rows::anything(&lines.node, row))
     }
 
     fn target(&self, batch: &Batch<'_, '_>, column: &Column<'_>, part: &str) -> Target {
@@ -297,7 +306,14 @@ impl<'a> Work<'a> {
                 None => None,
             };
             let Some(existing) = self.existing(batch, entry) else { continue };
-            let Some(mut values) = self.values(batch, entry) else { continue };
+            let known = existing.is_some() && self.only_lines(batch.node, batch.group.entries[entry].from);
+            let mut values = match known && batch.rows[entry].len() == 1 {
+                true => Values::new(),
+                false => match self.values(batch, entry) {
+                    Some(values) => values,
+                    None => continue,
+                },
+            };
             if let Some((inverse, id)) = above {
                 values.set(inverse.to_owned(), id);
             }
@@ -359,7 +375,7 @@ impl<'a> Work<'a> {
         let mut values = Values::new();
         let mut usable = true;
         for column in &batch.node.cells {
-            let row = self.row_of(rows, column).unwrap_or(batch.group.entries[entry].from);
+            let row = rows.last().copied().unwrap_or(batch.group.entries[entry].from);
             let made = match column.field.kind.comodel() {
                 Some(_) => self.reference(batch, entry, column, row),
                 None => self.scalar(batch, entry, column, row),

@@ -1,0 +1,13 @@
+//! Files to records and back, through the models that clients call.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+#[path = "../../engine/tests/support/mod.rs"]
+mod support;
+
+mod import {
+    mod club;
+    mod exports;
+    mod messy;
+    mod previews;
+    mod runs;
+}
