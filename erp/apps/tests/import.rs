@@ -1,5 +1,5 @@
 //! Files to records and back, through the models that clients call.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests, which tell how long they took")]
 
 #[path = "../../engine/tests/support/mod.rs"]
 mod support;
