@@ -43,13 +43,17 @@ pub(super) fn columns(
 
 /// A header such as `Order Lines / Product / ID`, step by step down the tree. With the distance of all steps.
 fn along(header: &str, fits: &[&str], tree: &[Node]) -> Option<(Vec<String>, f64)> {
-    if let Some((node, distance)) = step(header, fits, tree) {
-        return Some((vec![node.name.clone()], distance));
+    let whole = || step(header, fits, tree).map(|(node, distance)| (vec![node.name.clone()], distance));
+    // A path looks much like the name of its first field, so it is tried before what only looks alike.
+    match whole() {
+        Some(found) if found.1 == 0.0 => Some(found),
+        _ if header.contains('/') => down(header, fits, tree).or_else(whole),
+        found => found,
     }
+}
+
+fn down(header: &str, fits: &[&str], tree: &[Node]) -> Option<(Vec<String>, f64)> {
     let parts: Vec<&str> = header.split('/').map(str::trim).collect();
-    if parts.len() < 2 {
-        return None;
-    }
     let (mut level, mut path, mut all) = (tree, Vec::new(), 0.0);
     for (at, part) in parts.iter().enumerate() {
         let last = at + 1 == parts.len();
