@@ -37,13 +37,13 @@ impl FromRequestParts<AppState> for Caller {
 }
 
 impl Caller {
-    fn signed_in(self) -> Result<Session, Fault> {
+    pub(super) fn signed_in(self) -> Result<Session, Fault> {
         self.0.ok_or_else(|| Fault::new(Class::SessionExpired, "Session expired"))
     }
 }
 
 /// Runs a JSON-RPC route.
-async fn within(
+pub(super) async fn within(
     state: &AppState,
     headers: &HeaderMap,
     body: &Whole,

@@ -4,6 +4,7 @@
 //! ```text
 //! rpc_http (/xmlrpc, /jsonrpc) -> services (common, object, db) -\
 //! dataset (/web/session, /web/dataset)  ------------------------> execute -> engine
+//! transfer (/base_import, /web/export)  -------------------------> execute, erp-apps
 //! json2 (/json/2, /doc-bearer)  --------------------------------/
 //! ```
 
@@ -15,8 +16,10 @@ mod json;
 mod json2;
 pub(crate) mod keys;
 mod logins;
+mod multipart;
 mod routes;
 mod services;
+mod transfer;
 mod version;
 mod wire;
 mod xml;

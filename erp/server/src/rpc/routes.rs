@@ -1,7 +1,7 @@
 //! The external API's part of the server's table of routes, and the protocols around calls.
 
 use axum::{
-    extract::{Path, State},
+    extract::{DefaultBodyLimit, Path, State},
     http::{HeaderMap, Method, StatusCode},
     response::Response,
     routing::{get, post},
@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{
     Class, Fault, dataset,
     json::{self, Request, ServiceCall},
-    json2, services, version,
+    json2, services, transfer, version,
     wire::{self, Whole},
     xml::{self, XmlError},
 };
@@ -22,6 +22,9 @@ use crate::{
         Peer, Route, route,
     },
 };
+
+/// Bytes of a form that names what to export: the ids of a million records.
+const EXPORT: usize = 16 << 20;
 
 pub(crate) const ROUTES: &[Route] = &[
     route(Method::POST, "/xmlrpc/2/{service}", Credentials, || post(xml_with_numbers)),
@@ -36,6 +39,12 @@ pub(crate) const ROUTES: &[Route] = &[
     route(Method::POST, "/web/dataset/call_button", Rpc, || post(dataset::call_button)),
     route(Method::POST, "/web/dataset/call_button/{*path}", Rpc, || post(dataset::call_button)),
     route(Method::POST, "/web/dataset/call", Rpc, || post(dataset::call)),
+    route(Method::POST, "/base_import/set_file", Rpc, || post(transfer::set_file).layer(DefaultBodyLimit::disable())),
+    route(Method::GET, "/base_import/template/{model}", Rpc, || get(transfer::template)),
+    route(Method::POST, "/web/export/formats", Rpc, || post(transfer::formats)),
+    route(Method::POST, "/web/export/get_fields", Rpc, || post(transfer::get_fields)),
+    route(Method::POST, "/web/export/namelist", Rpc, || post(transfer::namelist)),
+    route(Method::POST, "/web/export/{format}", Rpc, || post(transfer::export).layer(DefaultBodyLimit::max(EXPORT))),
     route(Method::POST, "/web/webclient/version_info", Public, || post(dataset::version_info)),
     route(Method::GET, "/web/webclient/load_menus", User, || get(dataset::load_menus)),
     // The last part changes with the menus, for browsers that keep what they got.

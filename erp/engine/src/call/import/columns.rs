@@ -88,7 +88,8 @@ fn add<'r>(node: &mut Node<'r>, registry: &'r Registry, at: usize, parts: &[&str
         _ => {}
     }
     let field = field(node.model, first)?;
-    if !(field.is_column() || field.is_written_list()) {
+    // One that is computed may have a way to be written; where it has none the record says so.
+    if field.readonly && !(field.is_column() || field.is_written_list()) {
         return Err(format!("{} is computed and cannot be imported", field.label));
     }
     let comodel = field.kind.comodel().map(|name| registry.model(name)).transpose().map_err(|e| e.to_string())?;
