@@ -1,4 +1,4 @@
-use erp_engine::declare::{App, Code, Field, Method, Model, OnDelete};
+use erp_engine::declare::{App, Code, Field, Method, Model, OnDelete, Rule};
 use serde_json::json;
 
 use super::{export, preview, run};
@@ -51,11 +51,18 @@ pub(crate) fn app() -> App {
                 .field(Field::char("name").label("Field Name"))
                 .field(Field::many2one("export_id", "ir.exports").label("Export").index().ondelete(OnDelete::Cascade)),
         )
-        .access("user", "base_import.import", "crud")
-        .access("user", "base_import.piece", "crud")
-        .access("user", "base_import.mapping", "crud")
-        .access("user", "ir.exports", "crud")
-        .access("user", "ir.exports.line", "crud")
+        .access("base.group_user", "base_import.import", "crud")
+        .access("base.group_user", "base_import.piece", "crud")
+        .access("base.group_user", "base_import.mapping", "crud")
+        .access("base.group_user", "ir.exports", "crud")
+        .access("base.group_user", "ir.exports.line", "crud")
+        // A file is its sender's alone: it may hold what others must not read.
+        .rule(Rule::new("files of one's own", "base_import.import", json!("[('create_uid', '=', user.id)]")))
+        .rule(Rule::new(
+            "pieces of files of one's own",
+            "base_import.piece",
+            json!("[('import_id.create_uid', '=', user.id)]"),
+        ))
         .code(code())
 }
 

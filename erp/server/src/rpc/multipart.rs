@@ -202,7 +202,9 @@ mod tests {
 
     const TYPE: &str = "multipart/form-data; boundary=\"xYz\"";
 
-    fn parse(pieces: &[&[u8]]) -> Result<Vec<(String, Option<String>, Vec<u8>)>, MultipartError> {
+    type Part = (String, Option<String>, Vec<u8>);
+
+    fn parse(pieces: &[&[u8]]) -> Result<Vec<Part>, MultipartError> {
         let mut parser = Parser::new(TYPE)?;
         let mut parts = Vec::new();
         for piece in pieces {

@@ -5,7 +5,7 @@ use std::{io::Write, time::Duration};
 use axum::{
     Json,
     body::Body,
-    extract::{Form, Path, Request, State},
+    extract::{Form, FromRequest, Path, Request, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -34,8 +34,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const TRIES: u32 = 5;
 
 /// What is wrong, for a person, as the web client shows it beside the file.
-fn refused(status: StatusCode, message: impl Into<String>) -> Response {
-    (status, Json(json!({ "error": message.into() }))).into_response()
+fn refused(status: StatusCode, message: impl Into<String>) -> Box<Response> {
+    Box::new((status, Json(json!({ "error": message.into() }))).into_response())
 }
 
 fn fault(error: Error) -> Response {
@@ -44,21 +44,22 @@ fn fault(error: Error) -> Response {
     (status, Json(json!({ "error": fault.message, "data": fault.data() }))).into_response()
 }
 
-fn signed_in(caller: Caller) -> Result<Uid, Response> {
-    let session =
-        caller.signed_in().map_err(|_| refused(StatusCode::FORBIDDEN, "sign in again: the session expired"))?;
-    Ok(session.uid)
+fn signed_in(caller: Caller) -> Result<Uid, Box<Response>> {
+    let session = caller.signed_in();
+    session.map(|session| session.uid).map_err(|expired| {
+        Box::new((StatusCode::FORBIDDEN, Json(json!({ "error": expired.json(0) }))).into_response())
+    })
 }
 
 /// A form with the import's id (`id` or `import_id`) and its file (`ufile` or `file`).
 pub(super) async fn set_file(State(state): State<AppState>, caller: Caller, request: Request) -> Response {
     let uid = match signed_in(caller) {
         Ok(uid) => uid,
-        Err(refused) => return refused,
+        Err(refused) => return *refused,
     };
     let upload = match receive(request).await {
         Ok(upload) => upload,
-        Err(refused) => return refused,
+        Err(refused) => return *refused,
     };
     let mut tried = 0;
     loop {
@@ -78,7 +79,7 @@ struct Upload {
     media_type: String,
 }
 
-async fn receive(request: Request) -> Result<Upload, Response> {
+async fn receive(request: Request) -> Result<Upload, Box<Response>> {
     let bad = |message: String| refused(StatusCode::BAD_REQUEST, message);
     let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|t| t.to_str().ok()).unwrap_or_default();
     let mut parser = Parser::new(content_type).map_err(|error| bad(error.to_string()))?;
@@ -166,14 +167,18 @@ pub(super) async fn export(
     State(state): State<AppState>,
     caller: Caller,
     Path(format): Path<String>,
-    Form(form): Form<ExportForm>,
+    request: Request,
 ) -> Response {
     let uid = match signed_in(caller) {
         Ok(uid) => uid,
-        Err(refused) => return refused,
+        Err(refused) => return *refused,
+    };
+    let form = match Form::<ExportForm>::from_request(request, &state).await {
+        Ok(Form(form)) => form,
+        Err(refused) => return refused.into_response(),
     };
     let Ok(wish) = serde_json::from_str::<Value>(&form.data) else {
-        return refused(StatusCode::BAD_REQUEST, "the field 'data' must be JSON");
+        return *refused(StatusCode::BAD_REQUEST, "the field 'data' must be JSON");
     };
     sent(&state, uid, &Made::Export { format, wish }).await
 }
@@ -181,7 +186,7 @@ pub(super) async fn export(
 pub(super) async fn template(State(state): State<AppState>, caller: Caller, Path(model): Path<String>) -> Response {
     let uid = match signed_in(caller) {
         Ok(uid) => uid,
-        Err(refused) => return refused,
+        Err(refused) => return *refused,
     };
     sent(&state, uid, &Made::Template { model }).await
 }
