@@ -46,9 +46,9 @@ fn fault(error: Error) -> Response {
 
 fn signed_in(caller: Caller) -> Result<Uid, Box<Response>> {
     let session = caller.signed_in();
-    session.map(|session| session.uid).map_err(|expired| {
-        Box::new((StatusCode::FORBIDDEN, Json(json!({ "error": expired.json(0) }))).into_response())
-    })
+    session
+        .map(|session| session.uid)
+        .map_err(|expired| Box::new((StatusCode::FORBIDDEN, Json(json!({ "error": expired.json(0) }))).into_response()))
 }
 
 /// A form with the import's id (`id` or `import_id`) and its file (`ufile` or `file`).
