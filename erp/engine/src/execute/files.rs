@@ -166,7 +166,7 @@ impl Env {
     }
 
     /// Contents in place of their names; their size as text where the context says `bin_size`.
-    pub(super) async fn load_files(&mut self, records: &mut [Record], files: &[usize]) -> Result<(), Error> {
+    pub(super) async fn fetch_files(&mut self, records: &mut [Record], files: &[usize]) -> Result<(), Error> {
         let sizes = self.context().flag("bin_size");
         for record in records {
             for at in files {

@@ -222,7 +222,7 @@ impl Env {
             self.fill_computed(registry, &mut records, &computed).await?;
         }
         if !files.is_empty() {
-            self.load_files(&mut records, &files).await?;
+            self.fetch_files(&mut records, &files).await?;
         }
         Ok(records)
     }
