@@ -113,11 +113,13 @@ fn pick<'a>(servers: &'a [Record], from: &str) -> Option<&'a Record> {
     let address = from.rsplit_once('<').map_or(from, |(_, rest)| rest.trim_end_matches('>')).trim().to_lowercase();
     let fits = |filter: &str| {
         filter.is_empty()
-            || filter.split(',').map(|f| f.trim().to_lowercase()).any(|f| {
-                f == address || address.rsplit_once('@').is_some_and(|(_, domain)| domain == f)
-            })
+            || filter
+                .split(',')
+                .map(|f| f.trim().to_lowercase())
+                .any(|f| f == address || address.rsplit_once('@').is_some_and(|(_, domain)| domain == f))
     };
-    let strict = servers.iter().find(|server| !server.get_str("from_filter").is_empty() && fits(server.get_str("from_filter")));
+    let strict =
+        servers.iter().find(|server| !server.get_str("from_filter").is_empty() && fits(server.get_str("from_filter")));
     strict.or_else(|| servers.iter().find(|server| server.get_str("from_filter").is_empty()))
 }
 
@@ -201,7 +203,12 @@ fn plain(html: &str) -> String {
         rest = after;
     }
     out.push_str(rest);
-    let out = out.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&nbsp;", " ").replace("&amp;", "&");
+    let out = out
+        .replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&quot;", "\"")
+        .replace("&nbsp;", " ")
+        .replace("&amp;", "&");
     let mut lines: Vec<&str> = out.lines().map(str::trim).collect();
     lines.dedup_by(|a, b| a.is_empty() && b.is_empty());
     lines.join("\n").trim().to_owned()

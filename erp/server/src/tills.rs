@@ -137,8 +137,9 @@ impl Tills {
 
     async fn company(&self, uid: Uid) -> Result<(String, String), ServiceError> {
         let mut env = self.engine.begin(uid).await?;
-        let found =
-            env.search_read("res.company", &domain!(), &["name", "currency_id.name"], Search::order("id").limit(1)).await?;
+        let found = env
+            .search_read("res.company", &domain!(), &["name", "currency_id.name"], Search::order("id").limit(1))
+            .await?;
         let company = found.first().ok_or_else(|| ServiceError::NotFound("there is no company yet".to_owned()))?;
         Ok((company.get_str("name").to_owned(), company.get_str("currency_id.name").to_owned()))
     }

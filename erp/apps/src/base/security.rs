@@ -13,6 +13,8 @@ pub(super) fn declare(app: App) -> App {
         .access("group_erp_manager", "ir.model.access", "crud")
         .access("group_erp_manager", "ir.rule", "crud")
         .access("group_user", "res.users", "r")
+        .access("group_user", "ir.attachment", "crud")
+        .access("group_portal", "ir.attachment", "r")
         .access("group_user", "res.groups", "r")
         .access("group_user", "res.company", "r")
         .access("group_user", "ir.module.category", "r")

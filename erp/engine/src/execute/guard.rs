@@ -4,6 +4,7 @@
 use super::{Env, Search};
 use crate::{
     domain,
+    domain::{Domain, Op},
     error::Error,
     resolve::PrincipalsDef,
     value::{Id, Uid},
@@ -29,7 +30,9 @@ impl Env {
             self.read_for_update("ir.registry", *row, &["version"]).await?;
         }
         let Some(key) = &principals.keeper else { return self.no_gift_to_himself(who).await };
-        let Some(keeper) = self.by_external_id(key).await? else {
+        let keeper = self.by_external_id(key).await?;
+        let there = Domain::leaf("id", Op::In, keeper.as_slice());
+        let Some(keeper) = self.search("res.groups", &there, Search::default()).await?.first().copied() else {
             return Err(Error::User(format!("the group {key} must not be deleted: its users give rights to others")));
         };
         let members = self.active_members(principals, keeper).await?;

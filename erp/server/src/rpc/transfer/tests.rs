@@ -71,10 +71,10 @@ const FORM: (&str, &str) = ("content-type", "multipart/form-data; boundary=b");
 
 async fn a_file_goes_in_by_upload_preview_and_run_and_comes_out_again(server: TestServer) {
     let cookie = sign_in(&server).await;
-    let create = json!([{ "res_model": "res.company" }]);
+    let create = json!([{ "res_model": "res.partner" }]);
     let import = call_kw(&server, &cookie, "base_import.import", "create", create).await;
     // More than one piece.
-    let mut file = b"External ID;Name;City;Note\n".to_vec();
+    let mut file = b"External ID;Name;City;Zzyx\n".to_vec();
     for n in 0..6_000 {
         file.extend_from_slice(format!("c{n};Company {n};Li\u{e8}ge;{}\n", "-".repeat(60)).as_bytes());
     }
@@ -87,7 +87,7 @@ async fn a_file_goes_in_by_upload_preview_and_run_and_comes_out_again(server: Te
     let args = json!([
         [import],
         ["id", "name", "city", false],
-        ["External ID", "Name", "City", "Note"],
+        ["External ID", "Name", "City", "Zzyx"],
         preview["options"],
         false
     ]);
@@ -95,7 +95,7 @@ async fn a_file_goes_in_by_upload_preview_and_run_and_comes_out_again(server: Te
     assert_eq!(done["ids"].as_array().map(Vec::len), Some(6_000), "{:#}", done["messages"]);
 
     let wish = json!({
-        "model": "res.company", "ids": false, "domain": [["name", "=", "Company 4711"]], "import_compat": true,
+        "model": "res.partner", "ids": false, "domain": [["name", "=", "Company 4711"]], "import_compat": true,
         "fields": [{ "name": "id", "label": "External ID" }, { "name": "name", "label": "Name" }, { "name": "city", "label": "City" }],
     });
     let coded: String = wish.to_string().bytes().map(|b| format!("%{b:02X}")).collect();
@@ -112,16 +112,16 @@ async fn choices_of_an_export_and_templates_are_served(server: TestServer) {
     let cookie = sign_in(&server).await;
     let formats = call(&server, &cookie, "/web/export/formats", json!({})).await;
     assert_eq!(formats[1], json!({ "tag": "csv", "label": "CSV", "error": null }));
-    let params = json!({ "model": "res.company", "import_compat": true, "domain": [] });
+    let params = json!({ "model": "res.partner", "import_compat": true, "domain": [] });
     let fields = call(&server, &cookie, "/web/export/get_fields", params).await;
     assert!(fields.as_array().unwrap().iter().any(|field| field["id"] == "city"), "{fields:#}");
-    let create = json!([{ "name": "t", "resource": "res.company", "export_fields": [[0, 0, { "name": "city" }]] }]);
+    let create = json!([{ "name": "t", "resource": "res.partner", "export_fields": [[0, 0, { "name": "city" }]] }]);
     let export = call_kw(&server, &cookie, "ir.exports", "create", create).await;
-    let params = json!({ "model": "res.company", "export_id": export });
+    let params = json!({ "model": "res.partner", "export_id": export });
     let names = call(&server, &cookie, "/web/export/namelist", params).await;
     assert_eq!(names[0]["name"], "city");
     let answer =
-        send(&server, "GET", "/base_import/template/res.company", &[("cookie", cookie.as_str())], Vec::new()).await;
+        send(&server, "GET", "/base_import/template/res.partner", &[("cookie", cookie.as_str())], Vec::new()).await;
     assert!(answer.status == StatusCode::OK && answer.body.starts_with(b"PK"));
 }
 
