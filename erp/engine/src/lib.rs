@@ -12,6 +12,7 @@ pub mod domain;
 mod error;
 pub mod execute;
 pub mod expr;
+mod jobs;
 mod kernel;
 mod plan;
 mod record;

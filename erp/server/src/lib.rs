@@ -24,6 +24,7 @@ pub mod events;
 pub mod hub;
 pub mod ingest;
 pub mod init;
+mod jobs;
 mod keys;
 mod mdns;
 mod names;

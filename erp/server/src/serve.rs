@@ -25,7 +25,7 @@ use crate::{
     events::Events,
     hub::{Authorize, Denied, Identity, Inbound, Limits, Link, Star},
     ingest::{self, Ingest},
-    keys,
+    jobs, keys,
     mdns::Announcement,
     names,
     place::{self, Place},
@@ -41,6 +41,8 @@ use crate::{
 
 /// Messages between hub and ingest; while it is full the hub reads from no box.
 const INBOUND: usize = 4096;
+/// Pieces of scheduled and queued work done at the same time.
+const JOB_WORKERS: usize = 2;
 /// For ingest to finish what the hub handed over before the end.
 const DRAIN_TIME: Duration = Duration::from_secs(10);
 
@@ -87,6 +89,9 @@ pub async fn run(args: Serve) -> anyhow::Result<()> {
     let ingest = tokio::spawn(ingest.run(inbound, stop_ingest.clone()));
     tasks.spawn(server.state.commands.clone().run(stop.clone()));
     tasks.spawn(post::run(engine.clone(), stop.clone()));
+    for _ in 0..JOB_WORKERS {
+        tasks.spawn(jobs::run(engine.clone(), stop.clone()));
+    }
     tasks.spawn(Port::new(listener, Kind::Both, services.clone()).run(stop.clone()));
     if let Some(listener) = mqtt_listener {
         tasks.spawn(Port::new(listener, Kind::Mqtt, services.clone()).run(stop.clone()));

@@ -37,6 +37,8 @@ pub struct Code {
     /// (model, field, default): defaults that need the database.
     pub defaults: Vec<(String, String, DefaultFn)>,
     pub jobs: Vec<Job>,
+    /// Work that [`Env::enqueue`] names. Must be idempotent towards everything but the database.
+    pub tasks: BTreeMap<String, TaskFn>,
 }
 
 impl fmt::Debug for Code {
@@ -62,6 +64,8 @@ pub type InverseFn = for<'a> fn(&'a mut Env, Records<'a>, Value) -> Done<'a>;
 pub type CheckFn = for<'a> fn(&'a mut Env, Records<'a>) -> Done<'a>;
 pub type OnchangeFn = for<'a> fn(&'a mut Env, &'a mut Draft) -> Done<'a>;
 pub type DefaultFn = for<'a> fn(&'a mut Env) -> Done<'a, Value>;
+/// With what was put in the queue.
+pub type TaskFn = for<'a> fn(&'a mut Env, Json) -> Done<'a>;
 pub type JobFn = for<'a> fn(&'a mut Env) -> Done<'a>;
 
 /// Records of one model: of the model that takes a mixin, where the behaviour is the mixin's.
@@ -239,7 +243,7 @@ impl Draft {
 }
 
 /// Work that runs by itself. Must be idempotent: it is tried again when it failed or the program was stopped.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Job {
     /// Technical name, such as `mail.send_queue`; people see and change its schedule as a record.
     pub name: String,
@@ -296,6 +300,12 @@ impl Code {
 
     pub fn default(mut self, model: &str, field: &str, function: DefaultFn) -> Code {
         self.defaults.push((model.to_owned(), field.to_owned(), function));
+        self
+    }
+
+    /// The name is the app's own, such as `mail.send`.
+    pub fn task(mut self, name: &str, run: TaskFn) -> Code {
+        self.tasks.insert(name.to_owned(), run);
         self
     }
 

@@ -9,7 +9,7 @@ mod view;
 
 pub use code::{
     Call, CheckFn, Code, ComputeFn, DefaultFn, Done, Draft, Hook, Inputs, InverseFn, Job, JobFn, Method, MethodFn, On,
-    OnchangeFn, Param, PureFn, QueryFn, Records, SearchFn, Tracked,
+    OnchangeFn, Param, PureFn, QueryFn, Records, SearchFn, TaskFn, Tracked,
 };
 pub use data::{DataRow, DataValue};
 pub use field::{Compute, Default, Field, FieldType, OnDelete};
@@ -185,6 +185,7 @@ impl App {
         own.onchanges.extend(code.onchanges);
         own.defaults.extend(code.defaults);
         own.jobs.extend(code.jobs);
+        own.tasks.extend(code.tasks);
         self
     }
 }

@@ -167,10 +167,8 @@ impl Env {
                 })
                 .collect();
             // What a person has just typed into a field that he may write stays.
-            let at: Vec<usize> = at
-                .into_iter()
-                .filter(|at| *at != 0 || field.readonly || !waiting.iter().any(|name| *name == field.name))
-                .collect();
+            let at: Vec<usize> =
+                at.into_iter().filter(|at| *at != 0 || field.readonly || !waiting.contains(&field.name)).collect();
             if at.is_empty() {
                 continue;
             }
@@ -251,17 +249,17 @@ impl Env {
                 }
                 if let Some(comodel) = field.kind.comodel().filter(|_| !elsewhere.is_empty()) {
                     let comodel = registry.model(comodel)?;
-                    self.from_saved(registry, comodel, &elsewhere, rest, &mut found).await?;
+                    self.saved_values(registry, comodel, &elsewhere, rest, &mut found).await?;
                 }
             }
             if !saved.is_empty() {
-                self.from_saved(registry, model, &saved, path, &mut found).await?;
+                self.saved_values(registry, model, &saved, path, &mut found).await?;
             }
             Ok(found)
         })
     }
 
-    async fn from_saved(
+    async fn saved_values(
         &mut self,
         registry: &Registry,
         model: &ModelDef,

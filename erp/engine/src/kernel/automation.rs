@@ -1,9 +1,44 @@
 //! Values that people set as defaults, and work that runs by itself.
 
-use crate::declare::{App, Field, Model, OnDelete};
+use serde_json::Value as Json;
+
+use crate::{
+    declare::{App, Call, Code, Done, Field, Hook, Method, Model, OnDelete, Records},
+    execute::Env,
+    record::Values,
+    value::Value,
+    values,
+};
 
 pub(super) fn declare(app: App, users: Option<&str>) -> App {
-    app.model(defaults(users)).model(crons(users)).model(jobs(users))
+    let code = Code::new().hook("ir.cron", Hook::BeforeWrite(forgive)).method(
+        Method::on_records("ir.cron", "method_direct_trigger", trigger)
+            .doc("Has scheduled actions run as soon as can be."),
+    );
+    app.model(defaults(users)).model(crons(users)).model(jobs(users)).code(code)
+}
+
+/// Who activates an action has seen to what made it fail.
+fn forgive<'a>(_: &'a mut Env, _: Records<'a>, values: &'a mut Values) -> Done<'a> {
+    Box::pin(async move {
+        if values.get("active") == Some(&Value::Bool(true)) {
+            values.set("failure_count", 0);
+        }
+        Ok(())
+    })
+}
+
+fn trigger(env: &mut Env, call: Call) -> Done<'_, Json> {
+    Box::pin(async move {
+        let now = env.now();
+        env.write("ir.cron", &call.ids, values! { "nextcall" => now }).await?;
+        Ok(true.into())
+    })
+}
+
+/// Somebody works on it until then, if he is still there.
+fn claim() -> Field {
+    Field { no_export: true, ..Field::datetime("claimed_until").readonly() }
 }
 
 /// Who it is for or by; a bare number where no app has users.
@@ -56,6 +91,7 @@ fn crons(users: Option<&str>) -> Model {
         .field(Field::datetime("lastcall").label("Last Run").readonly())
         .field(Field::text("outcome").label("Last Outcome").readonly())
         .field(Field::integer("failure_count").label("Failures in a Row").readonly().default(0))
+        .field(claim())
 }
 
 /// Work to be done once, put here by the same transaction as what it is about.
@@ -73,5 +109,6 @@ fn jobs(users: Option<&str>) -> Model {
                 .readonly(),
         )
         .field(Field::text("error").readonly())
+        .field(claim())
         .field(user(users).readonly())
 }

@@ -40,6 +40,18 @@ impl fmt::Debug for Behaviour {
 
 pub(super) fn gather(apps: &[&App], registry: &mut Registry, errors: &mut ResolveErrors) {
     check(apps, registry, errors);
+    for app in apps {
+        for job in &app.code.jobs {
+            if registry.jobs.insert(job.name.clone(), job.clone()).is_some() {
+                errors.app(&app.name, format_args!("scheduled action {}: another app has one of this name", job.name));
+            }
+        }
+        for (name, task) in &app.code.tasks {
+            if registry.tasks.insert(name.clone(), *task).is_some() {
+                errors.app(&app.name, format_args!("task {name}: another app has one of this name"));
+            }
+        }
+    }
     let made: Vec<Behaviour> = registry.models().map(|model| of_model(apps, registry, model, errors)).collect();
     for (model, behaviour) in registry.models.values_mut().zip(made) {
         model.behaviour = behaviour;

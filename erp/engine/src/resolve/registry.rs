@@ -8,7 +8,7 @@ use std::{
 
 use super::{access::Declared, behaviour::Behaviour, computed::Computeds, security::Security};
 use crate::{
-    declare::{Check, Compute, Default, OnDelete},
+    declare::{Check, Compute, Default, Job, OnDelete, TaskFn},
     error::{Error, Operation},
     value::{Id, Value},
 };
@@ -35,6 +35,9 @@ pub struct Registry {
     /// (model, name) of the fields that people made, by their rows' ids.
     pub(crate) custom_fields: BTreeMap<Id, (String, String)>,
     pub(crate) computeds: Computeds,
+    /// By name.
+    pub(crate) jobs: BTreeMap<String, Job>,
+    pub(crate) tasks: BTreeMap<String, TaskFn>,
 }
 
 /// Where a many2many relation is kept; two fields that name it are its two sides.

@@ -95,6 +95,9 @@ impl Env {
         }
         self.fill_required(&before, &registry).await?;
         self.check_options(&before, &registry).await?;
+        if why == Why::Apps {
+            self.list_jobs(&registry).await?;
+        }
         if why == Why::Apps || mirrored {
             let found = self.mirror(&registry, why == Why::Records).await?;
             if let Some(first) = found.first.filter(|_| why == Why::Records) {
