@@ -8,6 +8,7 @@ mod records {
     mod apps;
     mod calls;
     mod concurrency;
+    mod copies;
     mod custom;
     mod dump;
     mod files;

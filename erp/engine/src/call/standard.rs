@@ -105,6 +105,9 @@ static TABLE: LazyLock<Vec<Method>> = LazyLock::new(|| {
         model("load", import::load).param("fields").param("data").doc(
             "Makes and changes records from rows of texts under names of fields. All or none: with an error ids is false.",
         ),
+        records("copy", writing::copy)
+            .optional("default", NONE)
+            .doc("A new record with the values of this one and those given; its id."),
         records("unlink", writing::unlink).doc("Deletes records."),
         model("fields_get", fields::fields_get)
             .optional("allfields", NONE)

@@ -49,6 +49,20 @@ pub(super) fn write(env: &mut Env, mut call: Call) -> Done<'_, Json> {
     })
 }
 
+pub(super) fn copy(env: &mut Env, mut call: Call) -> Done<'_, Json> {
+    Box::pin(async move {
+        let registry = env.registry().clone();
+        let model = registry.model(&call.model)?;
+        let id = call.one()?;
+        let given = match call.args.remove("default") {
+            Some(Json::Object(given)) => values(&registry, model, given)?,
+            None | Some(Json::Null | Json::Bool(false)) => Values::new(),
+            Some(_) => return Err(no_dict("default")),
+        };
+        Ok(env.copy(&call.model, id, given).await?.0.into())
+    })
+}
+
 pub(super) fn unlink(env: &mut Env, call: Call) -> Done<'_, Json> {
     Box::pin(async move {
         env.unlink(&call.model, &call.ids).await?;

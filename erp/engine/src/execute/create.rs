@@ -58,6 +58,8 @@ impl Env {
         if !model.inherits.is_empty() {
             self.make_parents(model, &mut rows).await?;
         }
+        let mut new: Vec<(Option<Id>, &mut Values)> = rows.iter_mut().map(|row| (None, row)).collect();
+        self.round_money(&registry, model, &mut new).await?;
         let taken = self.take_computed(&registry, model, &mut rows, Operation::Create)?;
         let columns: Vec<&FieldDef> = model.stored().filter(|field| field.kind != Kind::Id).collect();
         let given = self.make_bases(&registry, model, &rows).await?;

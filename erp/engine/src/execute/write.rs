@@ -42,6 +42,9 @@ impl Env {
         let model = registry.model(model)?;
         let mut seen = HashSet::new();
         let ids: Vec<Id> = ids.iter().copied().filter(|id| seen.insert(*id)).collect();
+        if let Some(each) = self.round_money_of_all(&registry, model, &ids, &mut values).await? {
+            return self.write_each(&model.name, each).await;
+        }
         if !ids.is_empty() {
             self.before_write(model, &ids, &mut values).await?;
         }

@@ -25,12 +25,14 @@ struct Alike<'r> {
 impl Env {
     /// Writes to each record its own values, as few statements as there are kinds of rows. A record named twice gets both
     /// writes, the later one last. What is gone or not to be changed is an error, and nothing stays.
-    pub async fn write_each(&mut self, model: &str, rows: Vec<(Id, Values)>) -> Result<(), Error> {
+    pub async fn write_each(&mut self, model: &str, mut rows: Vec<(Id, Values)>) -> Result<(), Error> {
         if rows.is_empty() {
             return Ok(());
         }
         let registry = self.registry().clone();
         let model = registry.model(model)?;
+        let mut amounts: Vec<(Option<Id>, &mut Values)> = rows.iter_mut().map(|(id, row)| (Some(*id), row)).collect();
+        self.round_money(&registry, model, &mut amounts).await?;
         let mut alike: Vec<Alike<'_>> = Vec::new();
         let mut place: HashMap<Vec<String>, usize> = HashMap::new();
         let mut seen = std::collections::HashSet::new();

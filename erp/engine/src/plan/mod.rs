@@ -215,6 +215,11 @@ impl<'r> Planner<'r> {
         if self.unlimited { Ok(()) } else { self.actor.check(model, operation) }
     }
 
+    /// Whether the actor may read the field at all.
+    pub(crate) fn sees(&self, field: &FieldDef) -> bool {
+        self.unlimited || self.actor.may_see(field)
+    }
+
     /// The rights to read what a path ends at and what stood in for it.
     fn check_path(&self, path: &crate::resolve::path::Path<'_>) -> Result<(), Error> {
         path.seen.iter().try_for_each(|(model, field)| self.check_field(model, field, Operation::Read))?;
