@@ -43,9 +43,9 @@ on_both! {
             denied.to_string(),
             "cashier may not change IoT Box (iot.box): this needs the group Administration / Settings; ask an administrator"
         );
-        let denied = env.read("res.users", &[cashier], &["password"]).await.unwrap_err();
+        let denied = env.read("res.users", &[cashier], &["password_hash"]).await.unwrap_err();
         assert!(matches!(denied, Error::AccessDenied { .. }), "{denied}");
         let all = env.read("res.users", &[cashier], &[]).await.unwrap();
-        assert!(all[0].iter().all(|(name, _)| name != "password"));
+        assert!(all[0].iter().all(|(name, _)| name != "password_hash"));
     }
 }

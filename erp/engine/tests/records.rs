@@ -17,6 +17,7 @@ mod records {
     mod pictures;
     mod reading;
     mod rights;
+    mod rules;
     mod schema;
     mod screens;
     mod shapes;

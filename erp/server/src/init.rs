@@ -64,12 +64,12 @@ async fn set_up(engine: &Engine, name: &DbName, password: &str, demo: bool) -> a
     let mut env = engine.superuser("set up a new database").await?;
     let hash = hash_password(password)?;
     let admin = domain!(["login", "=", "admin"]);
-    if env.write_where("res.users", &admin, values! { "password" => hash.clone() }).await?.is_empty() {
+    if env.write_where("res.users", &admin, values! { "password_hash" => hash.clone() }).await?.is_empty() {
         bail!("the administrator's record is missing: remove the data directory and start again");
     }
     if demo {
         // So that a cashier's screens can be tried at once; `erp init --demo` is for looking around.
-        env.write_where("res.users", &domain!(["login", "=", "cashier"]), values! { "password" => hash }).await?;
+        env.write_where("res.users", &domain!(["login", "=", "cashier"]), values! { "password_hash" => hash }).await?;
         name_company(&mut env).await?;
     }
     let uuid = place::uuid(random::<16>()?);

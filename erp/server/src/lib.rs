@@ -10,6 +10,7 @@ mod rates;
 mod testing;
 
 mod access;
+mod accounts;
 pub mod apps;
 pub mod backup;
 pub mod boxes;

@@ -2,7 +2,7 @@
 
 use erp_engine::declare::{App, Field, Model, OnDelete};
 
-use crate::rpc;
+use crate::{accounts, rpc};
 
 pub fn app() -> App {
     let app = App::new("web", "Web")
@@ -14,7 +14,7 @@ pub fn app() -> App {
         .model(Model::extend("iot.token").field(Field::bytes("sealed").secret()))
         .model(epochs())
         .model(sessions());
-    rpc::keys::declare(app)
+    accounts::declare(rpc::keys::declare(app))
 }
 
 fn epochs() -> Model {
@@ -36,4 +36,5 @@ fn sessions() -> Model {
         .field(Field::many2one("user", "res.users").required().ondelete(OnDelete::Cascade))
         .field(Field::datetime("expires_at").required().index())
         .field(Field::char_len("address", 64))
+        .field(Field::boolean("superuser"))
 }

@@ -22,7 +22,7 @@ use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
-use crate::{access::audit, enrol::Limiter, error::ServiceError, state::AppState, vault::random};
+use crate::{access::audit, enrol::Limiter, error::ServiceError, rpc::Behalf, state::AppState, vault::random};
 
 /// The cookie; its value is random and stored only as a hash.
 pub const COOKIE: &str = "__Host-erp";
@@ -31,7 +31,7 @@ const REMEMBERED: Duration = Duration::from_secs(60);
 const MOST_REMEMBERED: usize = 10_000;
 /// Each takes 19 MB and a tenth of a second of one core.
 const HASHES_AT_ONCE: usize = 2;
-const LONGEST_PASSWORD: usize = 1024;
+pub(crate) const LONGEST_PASSWORD: usize = 1024;
 
 /// A signed-in person. As a handler's argument it refuses everybody else.
 #[derive(Debug, Clone)]
@@ -41,6 +41,8 @@ pub struct Session {
     pub name: String,
     /// What he may, as of this request.
     pub rights: Arc<Principal>,
+    /// Works without any limit, until he signs out.
+    pub superuser: bool,
     /// Goes into forms (`csrf_token`) and the header `X-CSRF-Token`.
     pub csrf: String,
 }
@@ -51,6 +53,15 @@ pub const SYSTEM: &str = "base.group_system";
 impl Session {
     pub fn is_admin(&self) -> bool {
         self.rights.has_group(SYSTEM)
+    }
+
+    /// With whose rights the session's calls are made.
+    pub(crate) fn behalf(&self) -> Behalf {
+        // Who was put out of the group works on as himself.
+        match self.superuser && self.is_admin() {
+            true => Behalf::Superuser(self.uid),
+            false => Behalf::User(self.uid),
+        }
     }
 
     /// For forms, which cannot send a header: refuses one that this session's pages did not make.
@@ -138,10 +149,10 @@ impl Sessions {
         self.attempts().attempt(Instant::now(), address).map_err(|wait_s| ServiceError::TooMany { wait_s })?;
         let mut env = self.0.engine.superuser("sign in").await?;
         let who = domain!(["login", "=", login], ["active", "=", true]);
-        let found = env.search_read("res.users", &who, &["login", "name", "password"], Search::default()).await?;
+        let found = env.search_read("res.users", &who, &["login", "name", "password_hash"], Search::default()).await?;
         drop(env);
-        let user = found.first().filter(|u| !u.get_str("password").is_empty());
-        let hash = user.map_or_else(|| self.0.decoy.clone(), |u| u.get_str("password").to_owned());
+        let user = found.first().filter(|u| !u.get_str("password_hash").is_empty());
+        let hash = user.map_or_else(|| self.0.decoy.clone(), |u| u.get_str("password_hash").to_owned());
         let right = self.verify(password, hash).await?;
         let Some(user) = user.filter(|_| right) else {
             self.attempts().failed(Instant::now(), address);
@@ -149,7 +160,23 @@ impl Sessions {
             return Err(ServiceError::Forbidden("login or password is wrong".to_owned()));
         };
         self.attempts().succeeded(Instant::now(), address);
-        self.open(user, address).await
+        self.open(user, address, false).await
+    }
+
+    /// From now on this session works without any limit.
+    pub(crate) async fn become_superuser(&self, cookie: &str, session: &Session) -> Result<(), ServiceError> {
+        if !session.is_admin() {
+            return Err(ServiceError::Forbidden("only users of Administration / Settings become superuser".to_owned()));
+        }
+        let hash = hashed(cookie);
+        let mut env = self.0.engine.superuser("a session becomes superuser").await?;
+        env.write_where("web.session", &domain!(["token_hash", "=", hash.as_str()]), values! { "superuser" => true })
+            .await?;
+        audit(&mut env, "became_superuser", Some(session.uid), None, &session.login).await?;
+        env.commit().await?;
+        tracing::warn!(login = %session.login, "A session became superuser.");
+        self.known().remove(&hash);
+        Ok(())
     }
 
     /// Before a secret is looked at: too many wrong ones from an address make it wait.
@@ -181,10 +208,10 @@ impl Sessions {
         self.attempt(address)?;
         let mut env = self.0.engine.superuser("check a password").await?;
         let who = who.and(domain!(["active", "=", true]));
-        let found = env.search_read("res.users", &who, &["password"], Search::default()).await?;
+        let found = env.search_read("res.users", &who, &["password_hash"], Search::default()).await?;
         drop(env);
-        let user = found.first().filter(|u| !u.get_str("password").is_empty());
-        let hash = user.map_or_else(|| self.0.decoy.clone(), |u| u.get_str("password").to_owned());
+        let user = found.first().filter(|u| !u.get_str("password_hash").is_empty());
+        let hash = user.map_or_else(|| self.0.decoy.clone(), |u| u.get_str("password_hash").to_owned());
         let right = self.verify(password, hash).await?;
         let user = user.filter(|_| right);
         self.tried(address, user.is_some());
@@ -197,7 +224,7 @@ impl Sessions {
         let found = env.read("res.users", &[Id(uid.0)], &["login", "name"]).await?;
         drop(env);
         let user = found.first().ok_or(ServiceError::SignedOut)?;
-        self.open(user, address.to_canonical()).await
+        self.open(user, address.to_canonical(), false).await
     }
 
     async fn verify(&self, password: &str, hash: String) -> Result<bool, ServiceError> {
@@ -210,13 +237,13 @@ impl Sessions {
         tokio::task::spawn_blocking(verify).await.map_err(ServiceError::internal)
     }
 
-    async fn open(&self, user: &Record, address: IpAddr) -> Result<(String, Session), ServiceError> {
+    async fn open(&self, user: &Record, address: IpAddr, superuser: bool) -> Result<(String, Session), ServiceError> {
         let token = || -> Result<String, ServiceError> {
             Ok(BASE64URL_NOPAD.encode(&random::<32>().map_err(ServiceError::internal)?))
         };
         let (cookie, csrf) = (token()?, token()?);
         let rights = self.0.engine.principal(Uid(user.id.0)).await?;
-        let session = session(user, &csrf, rights);
+        let session = session(user, &csrf, rights, superuser);
         let mut env = self.0.engine.superuser("open a web session").await?;
         let now = Timestamp::now();
         let ended = env.search("web.session", &domain!(["expires_at", "<", now]), Search::default()).await?;
@@ -229,6 +256,7 @@ impl Sessions {
             "user" => user.id,
             "expires_at" => now + LIFETIME,
             "address" => address.to_string(),
+            "superuser" => superuser,
         };
         env.create("web.session", values).await?;
         audit(&mut env, "signed_in", Some(session.uid), None, &format!("{} from {address}", session.login)).await?;
@@ -249,7 +277,7 @@ impl Sessions {
         }
         let mut env = self.0.engine.superuser("look up a web session").await?;
         let live = domain!(["token_hash", "=", hash.as_str()], ["expires_at", ">", Timestamp::now()]);
-        let found = env.search_read("web.session", &live, &["user", "csrf"], Search::default()).await?;
+        let found = env.search_read("web.session", &live, &["user", "csrf", "superuser"], Search::default()).await?;
         let Some(row) = found.first() else {
             self.known().remove(&hash);
             return Ok(None);
@@ -262,7 +290,7 @@ impl Sessions {
         };
         let users = env.read("res.users", &[user], &["login", "name"]).await?;
         let Some(user) = users.first() else { return Ok(None) };
-        let session = session(user, row.get_str("csrf"), rights);
+        let session = session(user, row.get_str("csrf"), rights, row.get("superuser").unwrap_or(false));
         let mut known = self.known();
         if known.len() >= MOST_REMEMBERED {
             known.clear();
@@ -282,12 +310,13 @@ impl Sessions {
     }
 }
 
-fn session(user: &Record, csrf: &str, rights: Arc<Principal>) -> Session {
+fn session(user: &Record, csrf: &str, rights: Arc<Principal>, superuser: bool) -> Session {
     Session {
         uid: rights.uid,
         login: user.get_str("login").to_owned(),
         name: user.get_str("name").to_owned(),
         rights,
+        superuser,
         csrf: csrf.to_owned(),
     }
 }

@@ -130,7 +130,7 @@ impl TestServer {
         env.write_where(
             "res.users",
             &domain!(["login", "in", vec!["admin", "cashier"]]),
-            values! { "password" => hash },
+            values! { "password_hash" => hash },
         )
         .await
         .unwrap();

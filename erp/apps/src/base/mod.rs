@@ -6,6 +6,7 @@ mod money;
 mod partner;
 mod partner_code;
 mod places;
+mod rights;
 mod security;
 mod users;
 
@@ -18,10 +19,11 @@ pub(crate) fn app() -> App {
         .principals(
             Principals::new("res.users", "active", "login")
                 .companies("company_id", "company_ids")
-                .keeper("group_system"),
+                .keeper("group_system")
+                .own_fields(&rights::OWN),
         )
         .model(parameters());
-    let app = users::add(company::add(partner::add(language::add(places::add(money::add(app))))));
+    let app = rights::add(users::add(company::add(partner::add(language::add(places::add(money::add(app)))))));
     screens(security::declare(records(app)))
 }
 
@@ -47,11 +49,14 @@ fn records(app: App) -> App {
         )
         .data(contact("partner_root", "System").set("active", false))
         .data(contact("partner_admin", "Administrator"))
+        .data(contact("partner_portal_template", "Portal User Template").set("active", false))
         .data(contact("public_partner", "Public user").set("active", false))
         // Number 1 owns what the system does by itself and cannot sign in.
         .data(user("user_root", "__system__", "partner_root").set("active", false))
         // Without a password nobody can sign in as him yet; setting up the database gives him one.
         .data(user("user_admin", "admin", "partner_admin"))
+        // What somebody begins as who is let into the portal.
+        .data(user("template_portal_user_id", "portaltemplate", "partner_portal_template").set("active", false))
         // Visitors of the website have his rights. He cannot sign in.
         .data(user("public_user", "public", "public_partner").set("active", false))
         .data(title("res_partner_title_doctor", "Doctor", "Dr."))

@@ -33,6 +33,7 @@ fn groups(app: App) -> App {
         Group::new("group_portal", "Portal")
             .category("User types")
             .share()
+            .users(&["template_portal_user_id"])
             .comment("Sees what is shared with him, such as his own orders, and works on nothing."),
     )
     .group(

@@ -30,7 +30,9 @@ fn users() -> Model {
                 .copied(false)
                 .ondelete(OnDelete::Restrict),
         )
-        .field(Field::char("password").secret().copied(false).help("Hash of the password, never the password itself"))
+        .field(
+            Field::char("password_hash").secret().copied(false).help("Hash of the password, never the password itself"),
+        )
         .field(Field::boolean("active").default(true))
         .field(
             Field::many2many("groups_id", "res.groups")

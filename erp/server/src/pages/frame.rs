@@ -78,7 +78,12 @@ pub(super) async fn company(state: &AppState, session: &Session) -> String {
 }
 
 pub(super) fn who(session: &Session) -> Who {
-    Who { name: session.name.clone(), admin: session.is_admin(), csrf: session.csrf.clone() }
+    Who {
+        name: session.name.clone(),
+        admin: session.is_admin(),
+        superuser: session.superuser,
+        csrf: session.csrf.clone(),
+    }
 }
 
 /// Service errors are clauses ("there is no box"); on a page they stand alone.

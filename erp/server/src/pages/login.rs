@@ -16,6 +16,9 @@ pub(super) struct Asked {
     next: String,
     /// Present after signing out.
     out: Option<String>,
+    /// `1` in developer mode.
+    #[serde(default)]
+    debug: String,
 }
 
 pub(super) async fn page(
@@ -31,6 +34,7 @@ pub(super) async fn page(
         company: state.config.db.to_string(),
         remark: asked.out.map(|_| "You are signed out.".to_owned()),
         next: next.to_owned(),
+        debug: !matches!(asked.debug.as_str(), "" | "0"),
         ..Login::default()
     };
     Page(login::view(&view)).into_response()

@@ -1,6 +1,7 @@
 //! Server-rendered pages. [`view`] makes the HTML and knows nothing else; the files beside it read what a view needs,
 //! in the name of the person who asks.
 
+mod account;
 mod assets;
 mod boxes;
 mod connect;
@@ -18,7 +19,7 @@ use axum::{
 };
 
 use crate::web::{
-    Capability::{Admin, Public, User},
+    Capability::{Admin, Password, Public, User},
     Route, route,
 };
 
@@ -26,6 +27,10 @@ use crate::web::{
 pub const ROUTES: &[Route] = &[
     route(Method::GET, "/", User, || get(home::page)),
     route(Method::GET, "/web/login", Public, || get(login::page)),
+    route(Method::GET, "/web/signup", Public, || get(account::page)),
+    route(Method::POST, "/web/signup", Password, || post(account::choose)),
+    route(Method::GET, "/web/reset_password", Public, || get(account::page)),
+    route(Method::POST, "/web/reset_password", Password, || post(account::choose)),
     route(Method::GET, "/iot/boxes", User, || get(boxes::list)),
     route(Method::GET, "/iot/boxes/{box_id}", User, || get(boxes::one)),
     route(Method::POST, "/iot/boxes/{box_id}/rename", Admin, || post(boxes::rename)),

@@ -123,7 +123,7 @@ async fn run(state: &AppState, caller: Caller, mut params: Map<String, Value>) -
     let session = caller.signed_in()?;
     let (model, method) = (text(&mut params, "model")?, text(&mut params, "method")?);
     let (args, kwargs) = (list(params.remove("args"))?, dict(params.remove("kwargs"))?);
-    execute(&state.engine, session.uid, &model, &method, args, kwargs).await
+    execute(&state.engine, session.behalf(), &model, &method, args, kwargs).await
 }
 
 /// What stands behind `call_kw/` in the path is for people who read logs.
@@ -160,7 +160,7 @@ pub(super) async fn call(State(state): State<AppState>, caller: Caller, headers:
 }
 
 pub(super) async fn load_menus(State(state): State<AppState>, session: Session) -> Response {
-    let menus = execute(&state.engine, session.uid, "ir.ui.menu", "load_menus", Vec::new(), Map::new()).await;
+    let menus = execute(&state.engine, session.behalf(), "ir.ui.menu", "load_menus", Vec::new(), Map::new()).await;
     match menus {
         Ok(menus) => Json(menus).into_response(),
         Err(fault) => {

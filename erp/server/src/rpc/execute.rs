@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use erp_engine::{Engine, Uid};
+use erp_engine::{Engine, Env, Uid};
 use serde_json::{Map, Value};
 
 use super::Fault;
@@ -12,9 +12,26 @@ use crate::vault::random;
 const TRIES: u32 = 5;
 const FIRST_WAIT_MS: u64 = 10;
 
+/// With whose rights a call is made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Behalf {
+    User(Uid),
+    /// Somebody who works in superuser mode.
+    Superuser(Uid),
+}
+
+impl Behalf {
+    pub(crate) async fn begin(self, engine: &Engine) -> Result<Env, erp_engine::Error> {
+        match self {
+            Behalf::User(uid) => engine.begin(uid).await,
+            Behalf::Superuser(uid) => engine.superuser_as(uid, "a call in superuser mode").await,
+        }
+    }
+}
+
 pub(crate) async fn execute(
     engine: &Engine,
-    uid: Uid,
+    caller: Behalf,
     model: &str,
     method: &str,
     args: Vec<Value>,
@@ -22,7 +39,7 @@ pub(crate) async fn execute(
 ) -> Result<Value, Fault> {
     let mut tried = 0;
     loop {
-        let mut env = engine.begin(uid).await?;
+        let mut env = caller.begin(engine).await?;
         if env.registry().method(model, method)?.readonly {
             return Ok(env.call(model, method, args, kwargs).await?);
         }

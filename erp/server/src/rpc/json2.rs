@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{
     Class, Fault,
-    execute::execute,
+    execute::{Behalf, execute},
     version,
     wire::{self, Whole},
 };
@@ -68,7 +68,7 @@ pub(super) async fn call(
         Ok(Value::Object(named)) => named,
         _ => return wire::no_json(),
     };
-    let answered = execute(&state.engine, uid, &model, &method, Vec::new(), named).await;
+    let answered = execute(&state.engine, Behalf::User(uid), &model, &method, Vec::new(), named).await;
     outcome(answered.map(|answer| match (method.as_str(), answer) {
         // Records are lists of ids here, one record as well.
         ("create", Value::Number(id)) => json!([id]),

@@ -161,8 +161,8 @@ fn run_check(env: &mut Env, call: Call) -> Done<'_, Value> {
         if row.get::<Uid>("user_id")? != uid {
             return Err(Error::User("this check is somebody else's".to_owned()));
         }
-        let hashes = env.sudo("a user's password").read("res.users", &[Id(uid.0)], &["password"]).await?;
-        let hash = hashes.first().map(|user| user.get_str("password").to_owned()).unwrap_or_default();
+        let hashes = env.sudo("a user's password").read("res.users", &[Id(uid.0)], &["password_hash"]).await?;
+        let hash = hashes.first().map(|user| user.get_str("password_hash").to_owned()).unwrap_or_default();
         if !sessions::is_password(password.unwrap_or_default(), hash).await {
             return Err(Error::User(
                 "Incorrect Password, try again or click on Forgot Password to reset your password.".to_owned(),

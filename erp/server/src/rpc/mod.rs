@@ -27,6 +27,7 @@ mod xml;
 use std::sync::Arc;
 
 use erp_engine::Engine;
+pub(crate) use execute::Behalf;
 pub(crate) use fault::{Class, Fault};
 pub(crate) use logins::Logins;
 pub(crate) use routes::ROUTES;

@@ -5,7 +5,11 @@ use std::net::IpAddr;
 use erp_engine::{Engine, Search, Uid, domain};
 use serde_json::{Map, Value, json};
 
-use super::{Class, Fault, execute::execute, version};
+use super::{
+    Class, Fault,
+    execute::{Behalf, execute},
+    version,
+};
 use crate::state::AppState;
 
 pub(super) async fn dispatch(
@@ -84,7 +88,7 @@ async fn object(state: &AppState, address: IpAddr, method: &str, args: Vec<Value
         false => (args.0.collect(), Map::new()),
         true => (list(args.0.next())?, dict(args.0.next())?),
     };
-    execute(&state.engine, uid, &model, &name, positional, named).await
+    execute(&state.engine, Behalf::User(uid), &model, &name, positional, named).await
 }
 
 pub(super) fn list(sent: Option<Value>) -> Result<Vec<Value>, Fault> {

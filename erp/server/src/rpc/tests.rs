@@ -54,7 +54,9 @@ async fn a_login_is_remembered_until_the_password_changes(server: TestServer) {
     assert!(start.elapsed().as_millis() < 2_000, "{:?}", start.elapsed());
     let mut env = server.state.engine.superuser("test").await.unwrap();
     let mine = domain!(["login", "=", "cashier"]);
-    env.write_where("res.users", &mine, values! { "password" => hash_password("another").unwrap() }).await.unwrap();
+    env.write_where("res.users", &mine, values! { "password_hash" => hash_password("another").unwrap() })
+        .await
+        .unwrap();
     env.commit().await.unwrap();
     assert!(is_denied(&count(&server, server.cashier, PASSWORD).await));
     assert!(count(&server, server.cashier, "another").await["result"].is_i64());
@@ -68,7 +70,7 @@ async fn one_users_secret_opens_no_other_user(server: TestServer) {
     let mut env = server.state.engine.superuser("test").await.unwrap();
     let hash = hash_password("only the cashier's").unwrap();
     let mine = domain!(["login", "=", "cashier"]);
-    env.write_where("res.users", &mine, values! { "password" => hash }).await.unwrap();
+    env.write_where("res.users", &mine, values! { "password_hash" => hash }).await.unwrap();
     let key = keys::make(&mut env, server.cashier, "test", None).await.unwrap();
     env.commit().await.unwrap();
     for secret in ["only the cashier's", key.as_str()] {
@@ -147,7 +149,7 @@ async fn no_fault_tells_of_the_inside(server: TestServer) {
         json!({"service": "object", "method": "execute", "args": ["shop", server.admin, PASSWORD, "product.product", "create", {"name": {"a": 1}}]}),
         json!({"service": "object", "method": "execute", "args": ["shop", server.admin, PASSWORD, "product.product", "search", [["id", "=", "x'--"]]]}),
         json!({"service": "object", "method": "execute", "args": ["shop", server.admin, PASSWORD, "product.product", "search", [], 0, 1, "id; DROP"]}),
-        json!({"service": "object", "method": "execute", "args": ["shop", server.admin, PASSWORD, "res.users", "read", [1], ["password"]]}),
+        json!({"service": "object", "method": "execute", "args": ["shop", server.admin, PASSWORD, "res.users", "read", [1], ["password_hash"]]}),
         json!({"service": "object", "method": "execute", "args": ["shop"]}),
         json!({"service": "object", "method": "execute", "args": "x"}),
         json!({"service": "nothing", "method": "x", "args": []}),

@@ -293,7 +293,7 @@ async fn named(state: &AppState, caller: Caller, headers: &HeaderMap, body: &Who
         let known = registry.method("ir.exports", method)?;
         let args: Map<String, Value> =
             params.into_iter().filter(|(name, _)| known.params.iter().any(|param| param.name == name)).collect();
-        execute(&state.engine, session.uid, "ir.exports", method, Vec::new(), args).await
+        execute(&state.engine, session.behalf(), "ir.exports", method, Vec::new(), args).await
     })
     .await
 }

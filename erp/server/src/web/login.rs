@@ -23,6 +23,9 @@ pub(super) struct Credentials {
     /// Where a form goes on to; a path of this server.
     #[serde(default)]
     next: Option<String>,
+    /// "Log in as superuser".
+    #[serde(default)]
+    superuser: Option<String>,
 }
 
 pub(super) async fn sign_in(State(state): State<AppState>, peer: Peer, request: Request) -> Response {
@@ -36,7 +39,19 @@ pub(super) async fn sign_in(State(state): State<AppState>, peer: Peer, request: 
         Ok(credentials) => credentials,
         Err(refused) => return refused,
     };
-    match state.sessions.sign_in(&credentials.login, &credentials.password, peer.0.ip()).await {
+    let signed_in = async {
+        let (cookie, mut session) =
+            state.sessions.sign_in(&credentials.login, &credentials.password, peer.0.ip()).await?;
+        if credentials.superuser.is_some() {
+            if let Err(error) = state.sessions.become_superuser(&cookie, &session).await {
+                state.sessions.sign_out(&cookie).await?;
+                return Err(error);
+            }
+            session.superuser = true;
+        }
+        Ok((cookie, session))
+    };
+    match signed_in.await {
         Ok((cookie, session)) => {
             let cookie = [(header::SET_COOKIE, set_cookie(Some(&cookie)))];
             if is_json {
@@ -75,6 +90,17 @@ pub(super) async fn sign_out(State(state): State<AppState>, parts: Parts) -> Res
     })
 }
 
+/// For who is signed in and may.
+pub(super) async fn become_superuser(
+    State(state): State<AppState>,
+    session: Session,
+    parts: Parts,
+) -> Result<Response, ServiceError> {
+    let cookie = sessions::cookie(&parts).ok_or(ServiceError::SignedOut)?;
+    state.sessions.become_superuser(cookie, &session).await?;
+    Ok(if is_json(&parts.headers) { StatusCode::NO_CONTENT.into_response() } else { Redirect::to("/").into_response() })
+}
+
 pub(super) async fn session(session: Session) -> Json<serde_json::Value> {
     Json(described(&session))
 }
@@ -85,6 +111,7 @@ fn described(session: &Session) -> serde_json::Value {
         "login": session.login,
         "name": session.name,
         "admin": session.is_admin(),
+        "superuser": session.superuser,
         "csrf": session.csrf,
     })
 }

@@ -64,6 +64,7 @@ const ROUTES: &[Route] = &[
     route(Method::GET, "/till/events", User, || get(iot::events)),
     route(Method::POST, "/web/login", Password, || post(login::sign_in)),
     route(Method::POST, "/web/logout", User, || post(login::sign_out)),
+    route(Method::POST, "/web/become_superuser", Admin, || post(login::become_superuser)),
     route(Method::GET, "/web/session", User, || get(login::session)),
     route(Method::GET, "/web/ws", User, || get(socket::open)),
     route(Method::GET, "/websocket", User, || get(watch::open)),

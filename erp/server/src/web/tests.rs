@@ -316,3 +316,115 @@ async fn an_open_page_hears_of_events_and_a_page_of_another_site_hears_nothing()
     wire.send(crate::hub::tests::publish(&it.topic("up/live"), 0, live.to_string())).await;
     read_until(&mut page, "\"msg\":\"live\"").await;
 }
+
+fn rpc(model: &str, method: &str, args: &Value) -> Value {
+    json!({"jsonrpc": "2.0", "method": "call", "id": 1,
+        "params": {"model": model, "method": method, "args": args, "kwargs": {}}})
+}
+
+impl Browser<'_> {
+    async fn call(&self, model: &str, method: &str, args: Value) -> Value {
+        read(self.post("/web/dataset/call_kw", &rpc(model, method, &args)).await).await
+    }
+
+    async fn form(&self, path: &str, body: String) -> Response<Body> {
+        let request = self
+            .request(Method::POST, path)
+            .header(header::ORIGIN, self.origin())
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Body::from(body));
+        self.send(request.unwrap()).await
+    }
+}
+
+async fn text(response: Response<Body>) -> String {
+    String::from_utf8(to_bytes(response.into_body(), 1 << 20).await.unwrap().to_vec()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_invited_chooses_a_password_by_his_link_once() {
+    let server = TestServer::start().await;
+    let (admin, cashier) = (Browser::signed_in(&server, "admin").await, Browser::signed_in(&server, "cashier").await);
+    let made = admin.call("res.users", "create", json!([{"login": "nora", "name": "Nora"}])).await;
+    let nora = made["result"].as_i64().unwrap();
+    let refused = cashier.call("res.users", "action_reset_password", json!([[nora]])).await;
+    assert!(refused["error"]["data"]["message"].as_str().unwrap().contains("Access Rights"), "{refused}");
+    let link = admin.call("res.users", "action_reset_password", json!([[nora]])).await;
+    let url = link["result"]["params"]["links"][0]["url"].as_str().unwrap().to_owned();
+    let path = &url[url.find("/web/").unwrap()..];
+    assert!(path.starts_with("/web/signup?token="), "{url}");
+    let token = path.split('=').nth(1).unwrap();
+
+    let nobody = Browser::new(&server);
+    let page = text(nobody.get(path).await).await;
+    assert!(page.contains("nora") && page.contains("At least 8 characters."), "{page}");
+    let choose = async |password: &str, again: &str| {
+        nobody.form("/web/signup", format!("token={token}&password={password}&again={again}")).await
+    };
+    assert_eq!(choose("long-enough", "long-enougj").await.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(text(choose("short", "short").await).await.contains("at least 8 characters"));
+    let done = choose("long-enough", "long-enough").await;
+    assert_eq!(done.status(), StatusCode::SEE_OTHER);
+    assert!(done.headers().contains_key(header::SET_COOKIE));
+    assert_eq!(choose("another-one", "another-one").await.status(), StatusCode::GONE);
+    assert!(text(nobody.get(path).await).await.contains("This link was used or has expired"));
+    let body = json!({"login": "nora", "password": "long-enough"});
+    assert_eq!(nobody.post("/web/login", &body).await.status(), StatusCode::OK);
+    let rows = admin.call("res.users", "read", json!([[nora], ["password", "state", "share"]])).await;
+    assert_eq!(rows["result"][0], json!({"id": nora, "password": false, "state": "active", "share": false}));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_password_or_an_archived_user_ends_every_session() {
+    let server = TestServer::start().await;
+    let (one, two) = (Browser::signed_in(&server, "cashier").await, Browser::signed_in(&server, "cashier").await);
+    let wrong = one.call("res.users", "change_password", json!(["guessed", "long-enough"])).await;
+    assert!(wrong["error"]["data"]["message"].as_str().unwrap().contains("old password is wrong"), "{wrong}");
+    let short = one.call("res.users", "change_password", json!([PASSWORD, "short"])).await;
+    assert!(short["error"]["data"]["message"].as_str().unwrap().contains("at least 8"), "{short}");
+    assert_eq!(two.get("/web/session").await.status(), StatusCode::OK);
+    let done = one.call("res.users", "change_password", json!([PASSWORD, "long-enough"])).await;
+    assert_eq!(done["result"], json!(true), "{done}");
+    for browser in [&one, &two] {
+        assert_eq!(browser.get("/web/session").await.status(), StatusCode::UNAUTHORIZED);
+    }
+
+    let admin = Browser::signed_in(&server, "admin").await;
+    let found = admin.call("res.users", "search", json!([[["login", "=", "cashier"]]])).await;
+    let id = found["result"][0].clone();
+    let set = admin.call("res.users", "write", json!([[id], {"password": PASSWORD}])).await;
+    assert_eq!(set["result"], json!(true), "{set}");
+    let again = Browser::signed_in(&server, "cashier").await;
+    let own = again.call("res.users", "write", json!([[id], {"password": "long-enough"}])).await;
+    assert!(own.get("error").is_some(), "his own he changes with the old one: {own}");
+    admin.call("res.users", "write", json!([[id], {"active": false}])).await;
+    assert_eq!(again.get("/web/session").await.status(), StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn superuser_mode_is_for_administrators_and_is_noted() {
+    let server = TestServer::start().await;
+    let cashier = Browser::new(&server);
+    let body = json!({"login": "cashier", "password": PASSWORD, "superuser": "1"});
+    assert_eq!(cashier.post("/web/login", &body).await.status(), StatusCode::FORBIDDEN);
+    assert!(!text(cashier.get("/web/login").await).await.contains("Log in as superuser"));
+    assert!(text(cashier.get("/web/login?debug=1").await).await.contains("Log in as superuser"));
+
+    let admin = Browser::signed_in(&server, "admin").await;
+    let rule = json!([{"name": "nobody", "model_id": 0, "domain_force": "[(0, '=', 1)]"}]);
+    let model = admin.call("ir.model", "search", json!([[["model", "=", "iot.box"]]])).await["result"][0].clone();
+    let mut rule = rule;
+    rule[0]["model_id"] = model;
+    admin.call("ir.rule", "create", rule).await;
+    let mut system = server.state.engine.superuser("test").await.unwrap();
+    system.create("iot.box", erp_engine::values! { "box_id" => "b1", "name" => "Shop" }).await.unwrap();
+    system.commit().await.unwrap();
+    let count = async || admin.call("iot.box", "search_count", json!([[]])).await["result"].clone();
+    assert_eq!(count().await, json!(0), "a rule may lock everybody out");
+    assert_eq!(admin.post("/web/become_superuser", &json!({})).await.status(), StatusCode::NO_CONTENT);
+    assert_eq!(count().await, json!(1), "but not the superuser");
+    assert_eq!(read(admin.get("/web/session").await).await["superuser"], json!(true));
+    assert!(text(admin.get("/").await).await.contains("Superuser"));
+    let noted = admin.call("iot.audit", "search_count", json!([[["action", "=", "became_superuser"]]])).await;
+    assert_eq!(noted["result"], json!(1), "{noted}");
+}

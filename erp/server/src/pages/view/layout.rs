@@ -46,6 +46,7 @@ impl Section {
 pub(crate) struct Who {
     pub name: String,
     pub admin: bool,
+    pub superuser: bool,
     /// Goes into every form and, by the page's head, into every request of the page's modules.
     pub csrf: String,
 }
@@ -116,6 +117,7 @@ pub(crate) fn page(shell: &Shell, main: Markup) -> Markup {
                 }
                 div.bar-end {
                     @if shell.live { (live_pill()) }
+                    @if shell.user.as_ref().is_some_and(|user| user.superuser) { (chip(Tone::Warn, html! { "Superuser" })) }
                     @if let Some(user) = &shell.user { (user_menu(user)) }
                 }
             }
@@ -141,7 +143,7 @@ fn user_menu(user: &Who) -> Markup {
         details.menu data-menu {
             summary aria-label={ "Account: " (user.name) } { span.avatar aria-hidden="true" { (initial) } }
             div.menu-sheet {
-                p.menu-head { "Signed in as " strong { (user.name) } }
+                p.menu-head { "Signed in as " strong { (user.name) } @if user.superuser { " (superuser)" } }
                 form method="post" action="/web/logout" {
                     (user.csrf_field())
                     button.menu-item type="submit" { (icon("exit")) "Sign out" }

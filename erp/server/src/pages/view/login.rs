@@ -15,6 +15,8 @@ pub(crate) struct Login {
     pub login: String,
     /// A path of this site to go to afterwards.
     pub next: String,
+    /// Developer mode: offers what administrators alone may do.
+    pub debug: bool,
 }
 
 pub(crate) fn view(v: &Login) -> Markup {
@@ -52,6 +54,10 @@ pub(crate) fn view(v: &Login) -> Markup {
                             autofocus[failed && !v.login.is_empty()] aria-invalid=[failed.then_some("true")];
                     }
                     button.button.primary.wide type="submit" { "Sign in" }
+                    @if v.debug {
+                        button.button.wide type="submit" name="superuser" value="1" { "Log in as superuser" }
+                    }
+                    p.hint { a href="/web/reset_password" { "Reset password" } }
                 }
             }
         },

@@ -4,6 +4,7 @@
 //! again (`?fragment=1`) when the bus says that something changed, and exchanges only the keys that differ. So there
 //! is one renderer for each thing, and it is here.
 
+pub(crate) mod account;
 pub(crate) mod boxes;
 pub(crate) mod connect;
 pub(crate) mod devices;
