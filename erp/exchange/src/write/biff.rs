@@ -143,6 +143,7 @@ impl Strings {
     }
 
     /// SST and its CONTINUE records. A text may be cut between two characters; the rest begins with its flags again.
+    /// The two halves of a surrogate pair stay together: readers decode record by record.
     fn write(&self, out: &mut Vec<u8>) {
         let mut body = self.uses.to_le_bytes().to_vec();
         body.extend_from_slice(&(self.order.len() as u32).to_le_bytes());
@@ -154,7 +155,7 @@ impl Strings {
         };
         for text in &self.order {
             let (flags, bytes, length) = encoded(text);
-            if body.len() + 3 + 2 > LONGEST {
+            if body.len() + 3 + 4 > LONGEST {
                 flush(&mut body);
             }
             body.extend_from_slice(&(length as u16).to_le_bytes());
@@ -164,6 +165,8 @@ impl Strings {
                 let mut room = (LONGEST - body.len()).min(rest.len());
                 if flags == 1 {
                     room -= room % 2;
+                    let cut_pair = room < rest.len() && room >= 2 && (0xD8..0xDC).contains(&rest[room - 1]);
+                    room -= if cut_pair { 2 } else { 0 };
                 }
                 body.extend_from_slice(&rest[..room]);
                 rest = &rest[room..];
