@@ -133,6 +133,7 @@ fn network_printer(address: SocketAddr) -> PortInfo {
         serial_number: String::new(),
         access: Access::Ok,
         assigned: None,
+        settings: Default::default(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Places where a device can be: a serial port, an input device, a network address.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 /// Stable name of a port or of what is plugged into it: serial number, else bus path; never `/dev/ttyUSB0`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -21,6 +21,9 @@ pub struct PortInfo {
     pub access: Access,
     /// The driver a person chose for this port, by [`crate::Driver::name`].
     pub assigned: Option<String>,
+    /// What a person set for what is plugged in here, under its driver's own keys (a printer's `model`); a driver
+    /// leaves alone what it does not know.
+    pub settings: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

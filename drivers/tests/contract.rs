@@ -17,6 +17,7 @@ fn port(kind: PortKind, bus: Bus, manufacturer: &str, product: &str) -> PortInfo
         serial_number: String::new(),
         access: Access::Ok,
         assigned: None,
+        settings: Default::default(),
     }
 }
 

@@ -60,6 +60,7 @@ impl Rig {
             serial_number: String::new(),
             access: Access::Ok,
             assigned: Some(driver.to_owned()),
+            settings: Default::default(),
         };
         let (near, far) = tokio::io::duplex(pipe);
         let pipes = Pipes::default();

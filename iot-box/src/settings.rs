@@ -34,6 +34,16 @@ pub(crate) struct DeviceSettings {
     /// The driver chosen for a port that says nothing of what is plugged in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) driver: Option<String>,
+    /// What its driver is told, under the driver's own keys.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) options: BTreeMap<String, String>,
+}
+
+impl Settings {
+    /// The chosen driver of a device, and what it is told.
+    pub(crate) fn chosen(&self, device: &str) -> (Option<String>, BTreeMap<String, String>) {
+        self.devices.get(device).map(|d| (d.driver.clone(), d.options.clone())).unwrap_or_default()
+    }
 }
 
 impl Default for Settings {

@@ -87,6 +87,7 @@ fn port(service: &ResolvedService) -> Option<PortInfo> {
         serial_number: String::new(),
         access: Access::Ok,
         assigned: None,
+        settings: Default::default(),
     })
 }
 

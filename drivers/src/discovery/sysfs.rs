@@ -80,6 +80,7 @@ fn serial_ports(roots: &Roots) -> Vec<PortInfo> {
             serial_number: usb.serial,
             access,
             assigned: None,
+            settings: Default::default(),
         });
     }
     ports
@@ -113,6 +114,7 @@ fn usb_printers(roots: &Roots) -> Vec<PortInfo> {
             serial_number: usb.serial,
             access,
             assigned: None,
+            settings: Default::default(),
         });
     }
     ports
@@ -159,6 +161,7 @@ fn input_devices(roots: &Roots) -> Vec<PortInfo> {
             serial_number: usb.serial,
             access,
             assigned: None,
+            settings: Default::default(),
         });
     }
     ports

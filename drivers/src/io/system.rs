@@ -182,6 +182,7 @@ mod tests {
             serial_number: String::new(),
             access: Access::Ok,
             assigned: None,
+            settings: Default::default(),
         }
     }
 

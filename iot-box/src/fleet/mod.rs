@@ -91,7 +91,7 @@ impl Fleet {
 
     fn appeared(&self, rows: &mut Rows, mut port: PortInfo, settings: &Settings) {
         let id = device_id(&port.id);
-        port.assigned = settings.devices.get(id.as_str()).and_then(|d| d.driver.clone());
+        (port.assigned, port.settings) = settings.chosen(id.as_str());
         let row = match rows.get(&id) {
             // A rescan, or discovery that started anew.
             Some(row) if row.present && *row.port == port => return,
@@ -213,10 +213,10 @@ impl Fleet {
     fn settings_changed(&self, rows: &mut Rows, settings: &Settings) {
         let ids: Vec<DeviceId> = rows.rows.clone();
         for id in ids {
-            let chosen = settings.devices.get(id.as_str()).and_then(|d| d.driver.clone());
+            let (assigned, options) = settings.chosen(id.as_str());
             let Some(row) = rows.get(&id) else { continue };
-            if row.port.assigned != chosen {
-                let port = PortInfo { assigned: chosen, ..(*row.port).clone() };
+            if row.port.assigned != assigned || row.port.settings != options {
+                let port = PortInfo { assigned, settings: options, ..(*row.port).clone() };
                 row.port = Arc::new(port);
                 if row.present {
                     self.open(&id, rows);
@@ -328,6 +328,7 @@ impl Row {
             requests: self.requests.clone(),
             choices: choices(&self.port),
             assigned: self.port.assigned.is_some(),
+            options: self.port.settings.clone(),
             denied_group: match &self.port.access {
                 Access::Denied { group } => Some(group.clone()),
                 Access::Ok => None,

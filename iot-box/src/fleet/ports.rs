@@ -203,6 +203,7 @@ fn port_info(port: SimPort) -> Result<PortInfo, String> {
         serial_number: port.serial_number,
         access: Access::Ok,
         assigned: None,
+        settings: Default::default(),
     })
 }
 

@@ -1,6 +1,6 @@
 //! The device table as everybody else sees it.
 
-use std::net::SocketAddr;
+use std::{collections::BTreeMap, net::SocketAddr};
 
 use drivers::{PortId, Request};
 use link_protocol::{ids::DeviceId, up::Device};
@@ -16,6 +16,8 @@ pub(crate) struct Entry {
     pub(crate) choices: Vec<&'static str>,
     /// The driver was chosen by a person.
     pub(crate) assigned: bool,
+    /// What its driver is told, as a person set it.
+    pub(crate) options: BTreeMap<String, String>,
     /// The group that owns a port we may not open.
     pub(crate) denied_group: Option<String>,
     /// Where a network device is.
@@ -33,6 +35,7 @@ impl Entry {
             && self.device == other.device
             && self.choices == other.choices
             && self.assigned == other.assigned
+            && self.options == other.options
             && self.denied_group == other.denied_group
     }
 }
