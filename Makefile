@@ -33,6 +33,7 @@ test: tools checkout lint ## what CI runs; LAB=0 leaves out the virtual machine
 	$(CARGO) build --locked --workspace --bins
 	ERP_TEST_POSTGRES=$(POSTGRES) $(CARGO) nextest run --locked --workspace --profile $(NEXTEST_PROFILE)
 	$(CARGO) run --locked --quiet -p system-tests --bin chaos -- --events $(EVENTS)
+	tests/conformance/run.sh
 	tests/browser/run.sh
 	$(if $(filter 0,$(LAB)),,tests/lab/run.sh)
 
