@@ -5,6 +5,7 @@ mod support;
 
 mod records {
     mod access;
+    mod altered;
     mod apps;
     mod calls;
     mod concurrency;

@@ -75,7 +75,14 @@ pub enum Compute {
         function: String,
         #[serde(default)]
         depends: Vec<String>,
+        /// Raised when the function answers otherwise than before, so that stored values are computed anew.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        revision: u32,
     },
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -392,8 +399,17 @@ impl Field {
     /// Computed by a function of the app's code; see [`Code::pure`](super::Code::pure).
     pub fn compute(mut self, function: &str, depends: &[&str]) -> Field {
         let depends = depends.iter().map(|&s| s.to_owned()).collect();
-        self.compute = Some(Compute::Code { function: function.to_owned(), depends });
+        self.compute = Some(Compute::Code { function: function.to_owned(), depends, revision: 0 });
         self.readonly = true;
+        self
+    }
+
+    /// Raised by one with every change of what the function answers: stored values are then computed anew when a database
+    /// meets this program for the first time.
+    pub fn revision(mut self, number: u32) -> Field {
+        if let Some(Compute::Code { revision, .. }) = &mut self.compute {
+            *revision = number;
+        }
         self
     }
 

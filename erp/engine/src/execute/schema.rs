@@ -77,7 +77,7 @@ async fn look(link: &mut Link) -> Result<Found, Error> {
     Ok(found)
 }
 
-async fn pairs(link: &mut Link, sql: &str) -> Result<Vec<(String, String)>, Error> {
+pub(super) async fn pairs(link: &mut Link, sql: &str) -> Result<Vec<(String, String)>, Error> {
     let statement = Statement { sql: sql.to_owned(), values: sea_query::Values(Vec::new()) };
     let rows = link.query(statement, &[Reading::Text, Reading::Text]).await?;
     Ok(rows
@@ -144,17 +144,18 @@ fn links(registry: &Registry, found: &Found, table: &str, link: &LinkTable, sql:
 }
 
 fn create_table(registry: &Registry, model: &ModelDef, dialect: Dialect) -> String {
-    let columns: Vec<String> = model.stored().map(|field| column(registry, field, dialect, true)).collect();
+    let columns: Vec<String> =
+        model.stored().map(|field| column(registry, field, &field.name, dialect, true)).collect();
     let strict = if dialect == Dialect::Sqlite { " STRICT" } else { "" };
     format!("CREATE TABLE \"{}\" ({}){strict}", model.table, columns.join(", "))
 }
 
 fn add_column(registry: &Registry, model: &ModelDef, field: &FieldDef, dialect: Dialect) -> String {
-    format!("ALTER TABLE \"{}\" ADD COLUMN {}", model.table, column(registry, field, dialect, false))
+    format!("ALTER TABLE \"{}\" ADD COLUMN {}", model.table, column(registry, field, &field.name, dialect, false))
 }
 
-fn column(registry: &Registry, field: &FieldDef, dialect: Dialect, new_table: bool) -> String {
-    let name = &field.name;
+/// `name`: what it is called, mostly as the field.
+pub(super) fn column(registry: &Registry, field: &FieldDef, name: &str, dialect: Dialect, new_table: bool) -> String {
     if field.kind == Kind::Id {
         return match dialect {
             // AUTOINCREMENT: the id of a deleted record is never given to another.

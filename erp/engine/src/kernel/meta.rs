@@ -70,6 +70,7 @@ fn fields() -> Model {
         .field(Field::char("related").label("Related Field").help("A path such as: partner_id.email"))
         .field(Field::text("compute").help("An expression such as: x_price * x_quantity"))
         .field(Field::char("depends").label("Dependencies"))
+        .field(Field::integer("revision").readonly().help("Of the function that computes it"))
         .field(Field::boolean("store").label("Stored").default(true))
         .field(Field::boolean("required"))
         .field(Field::boolean("readonly"))

@@ -238,7 +238,7 @@ fn collect(apps: &[&App], registry: &Registry, errors: &mut ResolveErrors) -> Co
                     continue;
                 }
                 (None, Some(path)) => (Source::Related, vec![path.clone()]),
-                (Some(Compute::Code { function, depends }), _) => match function_of(apps, &field.app, function) {
+                (Some(Compute::Code { function, depends, .. }), _) => match function_of(apps, &field.app, function) {
                     Ok(ComputeFn::Pure(pure)) => (Source::Pure(pure), depends.clone()),
                     Ok(ComputeFn::Query(query)) => (Source::Query(query), depends.clone()),
                     Err(problem) => {

@@ -135,9 +135,9 @@ on_both! {
         let mut env = engine.begin(ADMIN).await.unwrap();
         assert_eq!(*env.read("shelf", &[shelf], &["x_a"]).await.unwrap()[0].value("x_a"), Value::Int(3));
         let own = env.search("ir.model.fields", &domain!(["model", "=", "shelf"], ["name", "=", "x_a"]), Search::default()).await.unwrap();
-        env.write("ir.model.fields", &own, values! { "ttype" => "char" }).await.unwrap();
+        env.write("ir.model.fields", &own, values! { "ttype" => "date", "default_value" => Value::Null }).await.unwrap();
         let refused = env.commit().await.unwrap_err().to_string();
-        assert!(refused.contains("the type of a field"), "{refused}");
+        assert!(refused.contains("field x_a: its type"), "{refused}");
 
         let mut env = engine.begin(ADMIN).await.unwrap();
         let base = env.search("ir.model.fields", &domain!(["model", "=", "shelf"], ["name", "=", "name"]), Search::default()).await.unwrap();

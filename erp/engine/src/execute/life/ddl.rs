@@ -54,6 +54,7 @@ pub(super) async fn rename(
 ) -> Result<(), Error> {
     for (model, old, new) in renamed {
         let Some(model) = before.models.get(model.as_str()) else { continue };
+        super::alter::rename_beside(link, &model.name, old, new).await?;
         if !model.find(old).is_some_and(|field| field.is_column()) || !has_column(link, &model.table, old).await? {
             continue;
         }
@@ -76,7 +77,13 @@ pub(super) async fn drop_what_went(link: &mut Link, before: &Registry, after: &R
                 free(link, model, &field.name).await?;
                 link.run(format!("ALTER TABLE \"{}\" DROP COLUMN \"{}\"", model.table, field.name)).await?;
             }
+            if !stays && now.find(&field.name).is_none() {
+                super::alter::drop_beside(link, &model.name, Some(&field.name)).await?;
+            }
         }
+    }
+    for model in &tables {
+        super::alter::drop_beside(link, &model.name, None).await?;
     }
     for table in before.links.keys().filter(|table| !after.links.contains_key(*table)) {
         link.run(format!("DROP TABLE IF EXISTS \"{table}\"")).await?;
@@ -103,7 +110,7 @@ pub(super) async fn drop_what_went(link: &mut Link, before: &Registry, after: &R
 }
 
 /// Indexes and references that stand on the column; a database would not let it go with them.
-async fn free(link: &mut Link, model: &ModelDef, column: &str) -> Result<(), Error> {
+pub(super) async fn free(link: &mut Link, model: &ModelDef, column: &str) -> Result<(), Error> {
     let own = [column.to_owned()];
     link.run(format!("DROP INDEX IF EXISTS \"{}\"", constraint_name(&model.table, &own, "idx"))).await?;
     for unique in model.unique.iter().filter(|unique| unique.fields.iter().any(|field| field == column)) {
@@ -116,7 +123,7 @@ async fn free(link: &mut Link, model: &ModelDef, column: &str) -> Result<(), Err
     Ok(())
 }
 
-async fn has_column(link: &mut Link, table: &str, column: &str) -> Result<bool, Error> {
+pub(super) async fn has_column(link: &mut Link, table: &str, column: &str) -> Result<bool, Error> {
     let sql = match link.dialect() {
         Dialect::Sqlite => "SELECT count(*) FROM pragma_table_info(?) WHERE name = ?",
         Dialect::Postgres => {

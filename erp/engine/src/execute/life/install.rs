@@ -19,7 +19,7 @@ use crate::{
     domain::{Domain, Op},
     error::{Error, Operation},
     kernel,
-    resolve::{Registry, shorten},
+    resolve::{FieldDef, Registry, shorten},
     value::{Id, Value},
     values,
 };
@@ -236,10 +236,24 @@ impl Env {
             progress(app);
             self.load_app(app, Load::Upgrade).await.map_err(|error| named("upgraded", app, error))?;
         }
+        self.compute_anew(&upgraded).await?;
         self.note_versions(&upgraded).await?;
         self.refresh_if_touched().await?;
         tracing::info!(apps = order.join(", "), "apps upgraded");
         Ok(order)
+    }
+
+    /// The apps' stored computed fields: their functions may be other ones. A value that people may write stays.
+    async fn compute_anew(&mut self, apps: &BTreeSet<String>) -> Result<(), Error> {
+        let registry = self.registry().clone();
+        for model in registry.models().filter(|model| !model.is_abstract) {
+            let own =
+                |field: &&FieldDef| apps.contains(&field.app) && field.is_computed() && field.store && field.readonly;
+            for field in model.fields.iter().filter(own) {
+                self.mark_all(&registry, &model.name, &field.name).await?;
+            }
+        }
+        self.settle().await
     }
 
     async fn uninstall_now(

@@ -16,10 +16,13 @@ use crate::{
 };
 
 /// What keeps rows from saying what the apps declare.
+#[derive(Default)]
 pub(super) struct Differences {
     pub(super) written: usize,
     /// Of the first one, for people.
     pub(super) first: Option<String>,
+    /// (model, field) of stored fields that were computed in another way until now.
+    pub(super) recomputed: Vec<Key>,
 }
 
 type Key = (String, String);
@@ -27,7 +30,7 @@ type Key = (String, String);
 impl Env {
     /// Writes what differs, unless `only_look`.
     pub(super) async fn mirror(&mut self, registry: &Registry, only_look: bool) -> Result<Differences, Error> {
-        let mut found = Differences { written: 0, first: None };
+        let mut found = Differences::default();
         let models = self.mirror_models(registry, only_look, &mut found).await?;
         if !(only_look && found.written > 0) {
             let fields = self.mirror_fields(registry, &models, only_look, &mut found).await?;
@@ -110,7 +113,7 @@ impl Env {
         }
         self.bring_about("ir.model.fields", wanted, known, only_look, found).await?;
         // `id`, stamps and what mixins bring come by themselves with a custom model.
-        let mut expected = Differences { written: 0, first: None };
+        let mut expected = Differences::default();
         self.bring_about("ir.model.fields", custom, known_custom, false, &mut expected).await?;
         let rows = self
             .search_read(
@@ -185,6 +188,10 @@ impl Env {
                 continue;
             }
             found.note(model, &key, changed.iter().next().map_or("", |(name, _)| name));
+            let computed = |name: &str| matches!(name, "compute" | "depends" | "related" | "revision" | "store");
+            if model == "ir.model.fields" && changed.iter().any(|(name, _)| computed(name)) {
+                found.recomputed.push(key.clone());
+            }
             if !only_look {
                 self.write(model, &[row.id], changed).await?;
             }
@@ -329,6 +336,10 @@ fn field_values(model: &ModelDef, model_id: Id, field: &FieldDef) -> Values {
         Some(Compute::Code { depends, .. }) => ("", depends.join(", ")),
         None => ("", String::new()),
     };
+    let revision = match &field.compute {
+        Some(Compute::Code { revision, .. }) if *revision > 0 => i64::from(*revision).into(),
+        _ => Value::Null,
+    };
     let default = match &field.default {
         Some(Default::Value(serde_json::Value::String(text))) => text.clone(),
         Some(Default::Value(json)) => json.to_string(),
@@ -354,6 +365,7 @@ fn field_values(model: &ModelDef, model_id: Id, field: &FieldDef) -> Values {
         "related" => optional(field.related.as_deref().unwrap_or_default()),
         "compute" => optional(compute),
         "depends" => optional(&depends),
+        "revision" => revision,
         "store" => field.store || !field.is_computed(),
         "required" => field.required,
         "readonly" => field.readonly,

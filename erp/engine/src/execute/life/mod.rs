@@ -2,6 +2,7 @@
 //! add models and fields. Each is one transaction, the schema's changes among it; the registry that others work with is
 //! swapped after the commit, and whoever began before goes on with the old one.
 
+mod alter;
 mod ddl;
 mod gather;
 mod install;
@@ -12,6 +13,7 @@ mod open;
 mod plan;
 mod rebuild;
 mod restore;
+mod usage;
 
 pub use install::{LostField, LostModel, Uninstall};
 pub use open::{Install, Options};

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::{
     super::{Env, Search},
-    ddl,
+    alter, ddl,
     gather::registry_of,
+    usage,
 };
 use crate::{
     context::Context,
@@ -81,11 +82,14 @@ impl Env {
 
         // Marks are of the fields as they were numbered then.
         self.settle().await?;
-        let mut new_computed = Vec::new();
+        let (mut new_computed, mut altered) = (Vec::new(), false);
         if !renamed.is_empty() || ddl::signature(&before) != ddl::signature(&registry) {
             ddl::prepare(&mut self.link).await?;
             ddl::rename(&mut self.link, &before, &renamed).await?;
+            alter::convert(&mut self.link, &before, &registry).await?;
             ddl::drop_what_went(&mut self.link, &before, &registry).await?;
+            alter::loosen(&mut self.link, &registry).await?;
+            altered = true;
             new_computed = super::super::schema::migrate(&mut self.link, &registry).await?;
         }
         self.link.set_version(registry.version);
@@ -93,13 +97,24 @@ impl Env {
         for (model, field) in new_computed {
             self.mark_all(&registry, &model, &field).await?;
         }
+        for (model, field) in usage::computed_otherwise(&before, &registry) {
+            self.mark_all(&registry, &model, &field).await?;
+        }
         self.fill_required(&before, &registry).await?;
         self.check_options(&before, &registry).await?;
+        if altered {
+            // What was only marked until now is not there yet to be looked at.
+            self.settle().await?;
+            alter::tighten(&mut self.link, &registry).await?;
+        }
         if why == Why::Apps {
             self.list_jobs(&registry).await?;
         }
         if why == Why::Apps || mirrored {
             let found = self.mirror(&registry, why == Why::Records).await?;
+            for (model, field) in &found.recomputed {
+                self.mark_all(&registry, model, field).await?;
+            }
             if let Some(first) = found.first.filter(|_| why == Why::Records) {
                 return Err(Error::User(format!(
                     "{first} is declared by an app and cannot be changed; make a custom field, or change the view"
@@ -107,7 +122,11 @@ impl Env {
             }
         }
         if why == Why::Records && mirrored {
+            if before.models().any(|model| !registry.models.contains_key(&model.name)) {
+                self.drop_screens_of_gone_models().await?;
+            }
             self.check_views().await?;
+            self.check_usage(&before, &registry).await?;
         }
         self.metadata_seen = self.pending.metadata(&registry);
         self.rebuilt = Some(registry);
@@ -196,7 +215,7 @@ fn column<'r>(registry: &'r Registry, model: &str, field: &str) -> Option<&'r Fi
     registry.models.get(model)?.find(field).filter(|field| field.is_column())
 }
 
-/// (model, old name, new name) of fields that people renamed. What a field is cannot change.
+/// (model, old name, new name) of fields that people renamed.
 fn renamed(before: &Registry, after: &Registry) -> Result<Vec<(String, String, String)>, Error> {
     let mut renamed = Vec::new();
     for (id, (model, name)) in &after.custom_fields {
@@ -207,9 +226,8 @@ fn renamed(before: &Registry, after: &Registry) -> Result<Vec<(String, String, S
         if old_model != model {
             return wrong("a field cannot go over to another model; make a new one there");
         }
-        let (Some(old), Some(new)) = (found(before, model, old_name), found(after, model, name)) else { continue };
-        if !same_type(&old.kind, &new.kind) {
-            return wrong("the type of a field, and the model that it refers to, cannot change; make a new field");
+        if found(before, model, old_name).is_none() || found(after, model, name).is_none() {
+            continue;
         }
         if old_name != name {
             renamed.push((model.clone(), old_name.clone(), name.clone()));
@@ -220,15 +238,6 @@ fn renamed(before: &Registry, after: &Registry) -> Result<Vec<(String, String, S
 
 fn found<'r>(registry: &'r Registry, model: &str, field: &str) -> Option<&'r FieldDef> {
     registry.models.get(model)?.find(field)
-}
-
-fn same_type(old: &Kind, new: &Kind) -> bool {
-    std::mem::discriminant(old) == std::mem::discriminant(new)
-        && old.comodel() == new.comodel()
-        && match (old, new) {
-            (Kind::Monetary { .. }, _) => true,
-            _ => old.digits() == new.digits(),
-        }
 }
 
 /// The pseudo-app of what people made means nothing to them.

@@ -10,7 +10,7 @@ use crate::{
     declare::{Call, Done, Records},
     error::{Error, Operation},
     execute::Env,
-    record::Values,
+    record::{Record, Values},
     resolve::shorten,
     value::{Id, Value},
     view::{self, Presented, ViewKind, ViewSource, Viewer},
@@ -155,6 +155,19 @@ async fn fits(env: &mut Env, views: &[ViewSource], id: i64) -> Result<(), Error>
     Err(Error::Validation { model: VIEW.to_owned(), field: "arch".to_owned(), problem: told.join("\n") })
 }
 
+/// A menu that opened one of these actions goes, unless there are menus below it.
+async fn leave_menus(env: &mut Env, actions: &[Id]) -> Result<(), Error> {
+    let named: Vec<Value> = actions.iter().map(|id| format!("ir.actions.act_window,{id}").into()).collect();
+    let order = || crate::execute::Search::order("id");
+    let menus = crate::Domain::leaf("action", crate::domain::Op::In, named);
+    let rows = env.search_read(super::models::MENU, &menus, &["child_id"], order()).await?;
+    let (above, bare): (Vec<_>, Vec<_>) =
+        rows.iter().partition(|row| matches!(row.value("child_id"), Value::Ids(ids) if !ids.is_empty()));
+    let ids = |rows: &[&Record]| rows.iter().map(|row| row.id).collect::<Vec<Id>>();
+    env.write(super::models::MENU, &ids(&above), Values::new().with("action", Value::Null)).await?;
+    env.unlink(super::models::MENU, &ids(&bare)).await
+}
+
 impl Env {
     /// Views, actions and favourites that people made for models that are gone. Those of apps go with their apps.
     pub(crate) async fn drop_screens_of_gone_models(&mut self) -> Result<(), Error> {
@@ -167,6 +180,9 @@ impl Env {
             let gone = all.iter().filter(|row| registry.model(row.get_str(field)).is_err()).map(|row| row.id);
             let gone: Vec<Id> = gone.collect();
             env.unlink(model, &gone).await?;
+            if model == "ir.actions.act_window" && !gone.is_empty() {
+                leave_menus(&mut env, &gone).await?;
+            }
         }
         Ok(())
     }
