@@ -7,21 +7,21 @@ use erp_engine::{
     declare::{Call, Code, Inputs, Method, Records},
     domain, values,
 };
-use jiff::{Span, civil::Date, tz::TimeZone};
+use jiff::{Span, Timestamp, civil::Date, tz::TimeZone};
 use serde_json::{Value as Json, json};
 
-use super::{message, thread::of};
+use super::{activity_search, message, thread::of};
 
 pub(super) fn code() -> Code {
     let code = Code::new()
         .pure("mail.activity_state", state)
-        .query("mail.activities_of", |env, on| Box::pin(activities(env, on)))
         .query("mail.activity_state_of", |env, on| Box::pin(next(env, on, Next::State)))
         .query("mail.activity_user_of", |env, on| Box::pin(next(env, on, Next::User)))
         .query("mail.activity_type_of", |env, on| Box::pin(next(env, on, Next::Type)))
         .query("mail.activity_deadline_of", |env, on| Box::pin(next(env, on, Next::Deadline)))
         .query("mail.activity_summary_of", |env, on| Box::pin(next(env, on, Next::Summary)))
         .query("mail.my_activity_deadline_of", |env, on| Box::pin(next(env, on, Next::Mine)));
+    let code = activity_search::add(code);
     code.onchange("mail.activity", "activity_type_id", |env, draft| {
         Box::pin(super::activity_done::type_chosen(env, draft))
     })
@@ -69,24 +69,29 @@ pub(super) fn state_on(deadline: Date, today: Date) -> &'static str {
 }
 
 /// An unknown zone is UTC: a list of things to do must not fail for it.
+pub(super) fn day_in(zone: &str, now: Timestamp) -> Date {
+    let zone = TimeZone::get(zone).unwrap_or(TimeZone::UTC);
+    now.to_zoned(zone).date()
+}
+
 fn today_in(zone: &str) -> Date {
-    let zone = TimeZone::get(zone).unwrap_or(TimeZone::UTC);
-    jiff::Timestamp::now().to_zoned(zone).date()
+    day_in(zone, Timestamp::now())
 }
 
-pub(super) fn today(env: &Env) -> Date {
-    let zone = env.context().tz.as_deref().unwrap_or("UTC");
-    let zone = TimeZone::get(zone).unwrap_or(TimeZone::UTC);
-    env.now().to_zoned(zone).date()
+/// What day it is where the user is, as the request says or else as he set it.
+pub(super) async fn today(env: &mut Env) -> Result<Date, Error> {
+    let now = env.now();
+    Ok(day_in(&zone(env).await?, now))
 }
 
-async fn activities(env: &mut Env, on: Records<'_>) -> Result<Vec<Value>, Error> {
-    let found = env.search_read("mail.activity", &of("res_model", on), &["res_id"], Search::default()).await?;
-    let mut by_record: HashMap<i64, Vec<Id>> = HashMap::new();
-    for row in found {
-        by_record.entry(row.get("res_id")?).or_default().push(row.id);
+pub(super) async fn zone(env: &mut Env) -> Result<String, Error> {
+    if let Some(zone) = &env.context().tz {
+        return Ok(zone.clone());
     }
-    Ok(on.ids.iter().map(|id| Value::Ids(by_record.remove(&id.0).unwrap_or_default())).collect())
+    let Some(uid) = env.uid() else { return Ok("UTC".to_owned()) };
+    let found = env.sudo("the user's time zone").read("res.users", &[Id(uid.0)], &["tz"]).await?;
+    let zone = found.first().map(|user| user.get_str("tz")).filter(|zone| !zone.is_empty());
+    Ok(zone.unwrap_or("UTC").to_owned())
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -106,15 +111,20 @@ async fn next(env: &mut Env, on: Records<'_>, what: Next) -> Result<Vec<Value>, 
         let uid = env.uid().map(|uid| Id(uid.0));
         domain = domain.and(domain!(["user_id", "=", uid]));
     }
-    let fields = ["res_id", "user_id", "activity_type_id", "date_deadline", "summary"];
+    let fields = ["res_id", "user_id", "user_id.tz", "activity_type_id", "date_deadline", "summary"];
     let found = env.search_read("mail.activity", &domain, &fields, Search::order("date_deadline, id")).await?;
-    let today = today(env);
+    let (own, now) = (zone(env).await?, env.now());
     let mut first: HashMap<i64, &Record> = HashMap::new();
     for row in &found {
         first.entry(row.get("res_id")?).or_insert(row);
     }
     let value = |row: &&Record| match what {
-        Next::State => row.get::<Date>("date_deadline").map_or(Value::Null, |day| state_on(day, today).into()),
+        Next::State => {
+            // The day of who is to do it.
+            let zone = Some(row.get_str("user_id.tz")).filter(|zone| !zone.is_empty()).unwrap_or(&own);
+            let today = day_in(zone, now);
+            row.get::<Date>("date_deadline").map_or(Value::Null, |day| state_on(day, today).into())
+        }
         Next::User => row.value("user_id").clone(),
         Next::Type => row.value("activity_type_id").clone(),
         Next::Deadline | Next::Mine => row.value("date_deadline").clone(),
@@ -175,7 +185,7 @@ async fn data(env: &mut Env, call: Call) -> Result<Json, Error> {
     let fields = ["res_id", "activity_type_id", "date_deadline", "user_id", "summary"];
     let found =
         env.search_read("mail.activity", &of("res_model", on), &fields, Search::order("date_deadline, id")).await?;
-    let today = today(env);
+    let today = today(env).await?;
     let mut cells: BTreeMap<i64, BTreeMap<i64, Vec<&Record>>> = BTreeMap::new();
     for row in &found {
         let kind = row.get::<Option<Id>>("activity_type_id")?.map_or(0, |id| id.0);
@@ -215,7 +225,7 @@ async fn by_app(env: &mut Env, _: Call) -> Result<Json, Error> {
     let Some(uid) = env.uid() else { return Ok(json!([])) };
     let mine = domain!(["user_id", "=", Id(uid.0)]);
     let found = env.search_read("mail.activity", &mine, &["res_model", "date_deadline"], Search::default()).await?;
-    let today = today(env);
+    let today = today(env).await?;
     let mut counts: BTreeMap<String, [u32; 3]> = BTreeMap::new();
     for row in &found {
         let at = match state_on(row.get::<Date>("date_deadline")?, today) {
@@ -226,10 +236,14 @@ async fn by_app(env: &mut Env, _: Call) -> Result<Json, Error> {
         counts.entry(row.get_str("res_model").to_owned()).or_default()[at] += 1;
     }
     let registry = env.registry().clone();
+    let names: Vec<&str> = counts.keys().map(String::as_str).collect();
+    let mut env = env.sudo("models by name");
+    let models = env.search_read("ir.model", &domain!(["model", "in", names]), &["model"], Search::default()).await?;
     let shown = counts.iter().filter_map(|(name, [overdue, today, planned])| {
         let model = registry.model(name).ok()?;
+        let id = models.iter().find(|row| row.get_str("model") == name).map(|row| row.id);
         Some(json!({
-            "model": name, "name": model.label, "app": model.app, "type": "activity",
+            "id": id, "model": name, "name": model.label, "app": model.app, "type": "activity",
             "total_count": overdue + today, "overdue_count": overdue, "today_count": today, "planned_count": planned,
         }))
     });

@@ -1,7 +1,7 @@
 //! An activity's life: made with what its type says, done with a note on the record, followed by the next one.
 
 use erp_engine::{
-    Env, Error, Id, Search, Value, Values,
+    Env, Error, Id, Search, Uid, Value, Values,
     declare::{Call, Code, Draft, Hook, Method},
     domain, values,
 };
@@ -22,7 +22,8 @@ pub(super) fn code() -> Code {
     };
     Code::new()
         .hook("mail.activity", Hook::BeforeCreate(|env, _, rows| Box::pin(before_create(env, rows))))
-        .hook("mail.activity", Hook::AfterCreate(|env, on| Box::pin(tell_assigned(env, on.ids))))
+        .hook("mail.activity", Hook::AfterCreate(|env, on| Box::pin(assigned(env, on.ids))))
+        .hook("mail.activity", Hook::AfterWrite(|env, on, fields| Box::pin(written(env, on.ids, fields))))
         .hook("mail.activity.mixin", Hook::AfterUnlink(|env, on| Box::pin(forget(env, on.model, on.ids))))
         .method(finish(
             "action_feedback",
@@ -69,11 +70,16 @@ pub(super) async fn type_chosen(env: &mut Env, draft: &mut Draft) -> Result<(), 
     for field in ["previous_activity_type_id", "date_deadline"] {
         row.set(field, Value::Null);
     }
-    from_type(env, kind, &mut row, None).await?;
+    from_type(env, kind, &mut row, previous_deadline(env)).await?;
     for (field, value) in row.iter().filter(|(_, value)| !value.is_null()) {
         draft.set(field, value.clone());
     }
     Ok(())
+}
+
+/// The deadline of the activity that the new one comes after, as "Done & Schedule Next" hands it on.
+fn previous_deadline(env: &Env) -> Option<Date> {
+    env.context().get("activity_previous_deadline")?.as_str()?.parse().ok()
 }
 
 /// Summary, note, person and day of the type, where nothing was given.
@@ -83,7 +89,7 @@ async fn from_type(env: &mut Env, kind: Id, row: &mut Values, previous: Option<D
     let Some(found) = found.first() else { return Ok(()) };
     let start = match (found.get_str("delay_from"), previous) {
         ("previous_activity", Some(previous)) => previous,
-        _ => today(env),
+        _ => today(env).await?,
     };
     let deadline = later(start, found.get::<Option<i64>>("delay_count")?.unwrap_or(0), found.get_str("delay_unit"))?;
     for (field, value) in [
@@ -107,7 +113,8 @@ async fn before_create(env: &mut Env, rows: &mut Vec<Values>) -> Result<(), Erro
             _ => None,
         };
         if let Some(kind) = kind {
-            from_type(env, kind, row, None).await?;
+            let previous = previous_deadline(env);
+            from_type(env, kind, row, previous).await?;
         }
         let model = match row.get("res_model") {
             Some(Value::Text(model)) => model.clone(),
@@ -126,33 +133,58 @@ pub(super) async fn make(env: &mut Env, new: Values) -> Result<Id, Error> {
     env.create("mail.activity", new).await
 }
 
-/// Who is given something to do by somebody else is told, and follows the record.
-async fn tell_assigned(env: &mut Env, ids: &[Id]) -> Result<(), Error> {
-    if env.context().flag("mail_activity_quick_update") || env.context().flag("tracking_disable") {
-        return Ok(());
+async fn written(env: &mut Env, ids: &[Id], fields: &[String]) -> Result<(), Error> {
+    match fields.iter().any(|field| field == "user_id") {
+        true => assigned(env, ids).await,
+        false => Ok(()),
     }
+}
+
+/// Who has something to do must be able to see it. He follows the record, and is told when somebody else gave it to him.
+async fn assigned(env: &mut Env, ids: &[Id]) -> Result<(), Error> {
+    let quiet = env.context().flag("mail_activity_quick_update") || env.context().flag("tracking_disable");
     let own = env.uid().map(|uid| Id(uid.0));
-    let fields = ["res_model", "res_id", "res_name", "summary", "date_deadline", "user_id", "user_id.partner_id"];
-    for activity in env.read("mail.activity", ids, &fields).await? {
-        let user = activity.get::<Option<Id>>("user_id")?;
+    let author = super::thread::own_partner(env).await?;
+    let fields = [
+        "res_model",
+        "res_id",
+        "summary",
+        "date_deadline",
+        "activity_type_id.name",
+        "user_id",
+        "user_id.name",
+        "user_id.partner_id",
+    ];
+    let found = env.sudo("who has something to do").read("mail.activity", ids, &fields).await?;
+    for activity in found {
+        let Some(user) = activity.get::<Option<Id>>("user_id")? else { continue };
+        let (model, record) = (activity.get_str("res_model"), Id(activity.get("res_id")?));
+        if Some(user) != own {
+            let seen = match env.rights_of(Uid(user.0)).await {
+                Ok(mut theirs) => message::must_read(&mut theirs, model, &[record]).await.is_ok(),
+                // Of somebody made in this transaction, or archived, nothing is known.
+                Err(Error::NoSuchUser(_)) => true,
+                Err(error) => return Err(error),
+            };
+            if !seen {
+                return Err(Error::User(format!(
+                    "{} may not read this record: assign the activity to somebody who may, or give him the right",
+                    activity.get_str("user_id.name")
+                )));
+            }
+        }
         let Some(partner) = activity.get::<Option<Id>>("user_id.partner_id")? else { continue };
-        if user == own {
+        let mut env = env.sudo("who has something to do follows the record");
+        super::thread::follow(&mut env, model, record, &[partner]).await?;
+        if quiet || Some(user) == own {
             continue;
         }
-        let text = format!(
-            "<p>{}: {}, due {}</p>",
-            escaped(activity.get_str("res_name")),
-            escaped(activity.get_str("summary")),
-            activity.get::<Date>("date_deadline")?
-        );
-        let post = Post {
-            body: text,
-            message_type: "user_notification".to_owned(),
-            partners: vec![partner],
-            author: super::thread::own_partner(env).await?,
-            ..Post::default()
-        };
-        message::post(env, activity.get_str("res_model"), Id(activity.get("res_id")?), post).await?;
+        let more = [
+            ("ctx.activity", activity.get_str("activity_type_id.name").to_owned()),
+            ("ctx.summary", activity.get_str("summary").to_owned()),
+            ("ctx.due", activity.get::<Date>("date_deadline")?.to_string()),
+        ];
+        message::assigned(&mut env, model, record, partner, author, "mail.activity_assigned_template", &more).await?;
     }
     Ok(())
 }
@@ -235,13 +267,23 @@ async fn finish(env: &mut Env, ids: &[Id], feedback: Option<&str>, attachments: 
 
 async fn schedule_next(env: &mut Env, call: Call) -> Result<Json, Error> {
     let id = call.one()?;
-    let fields = ["res_model", "res_id", "date_deadline", "activity_type_id", "activity_type_id.chaining_type"];
+    let fields = [
+        "res_model",
+        "res_id",
+        "date_deadline",
+        "activity_type_id",
+        "activity_type_id.chaining_type",
+        "activity_type_id.suggested_next_type_ids",
+    ];
     let found = env.read("mail.activity", &[id], &fields).await?;
     let Some(before) = found.into_iter().next() else { return Ok(json!(false)) };
     finish_all(env, call).await?;
     if before.get_str("activity_type_id.chaining_type") == "trigger" {
         return Ok(json!(false));
     }
+    let suggested: Vec<Id> = before.get("activity_type_id.suggested_next_type_ids").unwrap_or_default();
+    // The one suggestion there is comes first; of several the person picks.
+    let first = if suggested.len() == 1 { json!(suggested[0]) } else { json!(false) };
     Ok(json!({
         "type": "ir.actions.act_window",
         "name": "Schedule an Activity",
@@ -251,6 +293,8 @@ async fn schedule_next(env: &mut Env, call: Call) -> Result<Json, Error> {
         "target": "new",
         "context": {
             "default_previous_activity_type_id": before.value("activity_type_id"),
+            "default_activity_type_id": first,
+            "recommended_activity_type_ids": suggested,
             "activity_previous_deadline": before.value("date_deadline"),
             "default_res_id": before.value("res_id"),
             "default_res_model": before.value("res_model"),

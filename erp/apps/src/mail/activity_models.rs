@@ -26,12 +26,7 @@ const STATES: [(&str, &str); 3] = [("overdue", "Overdue"), ("today", "Today"), (
 
 fn mixin() -> Model {
     Model::mixin("mail.activity.mixin", "Activity Mixin")
-        .field(
-            Field::many2many("activity_ids", "mail.activity")
-                .label("Activities")
-                .compute("mail.activities_of", &[])
-                .copied(false),
-        )
+        .field(Field::one2many("activity_ids", "mail.activity", "res_id").label("Activities").copied(false))
         .field(
             Field::selection("activity_state", &STATES)
                 .label("Activity State")
@@ -68,7 +63,12 @@ fn kind() -> Model {
         .field(Field::char("summary").label("Default Summary").translate())
         .field(Field::integer("sequence").default(10))
         .field(Field::boolean("active").default(true))
-        .field(Field::integer("delay_count").label("Schedule").help("How long after the event of the next field"))
+        .field(
+            Field::integer("delay_count")
+                .label("Schedule")
+                .default(0)
+                .help("How long after the event of the next field"),
+        )
         .field(
             Field::selection("delay_unit", &[("days", "Days"), ("weeks", "Weeks"), ("months", "Months")])
                 .label("Delay units")
@@ -111,16 +111,11 @@ fn kind() -> Model {
         .field(
             Field::selection(
                 "category",
-                &[
-                    ("default", "None"),
-                    ("upload_file", "Upload Document"),
-                    ("phonecall", "Phonecall"),
-                    ("meeting", "Meeting"),
-                    ("sign_document", "Request Signature"),
-                ],
+                &[("default", "None"), ("upload_file", "Upload Document"), ("phonecall", "Phonecall")],
             )
             .label("Action")
-            .default("default"),
+            .default("default")
+            .help("What the activity opens. Apps bring more: a calendar meetings, signing its requests."),
         )
         .field(Field::many2one("default_user_id", "res.users").label("Default User"))
         .field(Field::html("default_note").label("Default Note").translate())
@@ -164,6 +159,11 @@ fn activity() -> Model {
             Field::many2one("previous_activity_type_id", "mail.activity.type")
                 .label("Previous Activity Type")
                 .readonly(),
+        )
+        .field(
+            Field::many2many("recommended_activity_type_ids", "mail.activity.type")
+                .label("Recommended Activities")
+                .related("previous_activity_type_id.suggested_next_type_ids"),
         )
         .field(
             Field::boolean("has_recommended_activities")

@@ -1,17 +1,27 @@
 //! Posting a message: the row, who is told, and by what way.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use erp_engine::{
-    Env, Error, Id, Operation, Search, Value,
+    Env, Error, Id, Operation, Search,
     declare::{Call, Code, Method},
-    domain,
-    resolve::{FieldDef, Kind},
-    values,
+    domain, values,
 };
 use serde_json::{Value as Json, json};
 
-use super::{outgoing, thread::own_partner};
+use super::{
+    outgoing,
+    thread::{self, own_partner},
+};
+
+/// Tells messages of one transaction apart.
+static POSTED: AtomicU64 = AtomicU64::new(0);
+
+/// Message-Ids of earlier messages that a mail names.
+const ANCESTORS: u64 = 5;
 
 pub(super) fn code() -> Code {
     Code::new()
@@ -56,7 +66,7 @@ pub(crate) struct Post {
     pub(crate) subject: Option<String>,
     /// `comment`, `notification`, `email` or `user_notification`.
     pub(crate) message_type: String,
-    /// External id of the subtype; a note where there is none.
+    /// A note where there is none.
     pub(crate) subtype: Option<Id>,
     pub(crate) parent: Option<Id>,
     pub(crate) partners: Vec<Id>,
@@ -68,6 +78,7 @@ pub(crate) struct Post {
 
 async fn message_post(env: &mut Env, call: Call) -> Result<Json, Error> {
     let id = call.one()?;
+    must_write(env, &call.model, &[id]).await?;
     let text: String = call.opt("body")?.unwrap_or_default();
     // As Odoo 16 does: what comes over the API is HTML already.
     let body = if text.contains('<') || call.arg::<bool>("body_is_html").unwrap_or(false) {
@@ -98,6 +109,8 @@ async fn message_post(env: &mut Env, call: Call) -> Result<Json, Error> {
         let new = values! { "name" => name, "datas" => content, "res_model" => &*call.model, "res_id" => id.0 };
         attachments.push(env.create("ir.attachment", new).await?);
     }
+    // A mail would carry them to people outside.
+    must_read(env, "ir.attachment", &attachments).await?;
     let post = Post {
         body,
         subject: call.opt("subject")?,
@@ -138,7 +151,9 @@ pub(crate) async fn post(env: &mut Env, model: &str, id: Id, post: Post) -> Resu
         }
         (None, None) => None,
     };
-    let token = format!("<{}.{}.{}-{model}@erp>", env.now().as_microsecond(), id.0, post.author.map_or(0, |id| id.0));
+    let host = outgoing::host(&mut env).await?;
+    let count = POSTED.fetch_add(1, Ordering::Relaxed);
+    let token = format!("<{}.{count}.{}-{model}@{host}>", env.now().as_microsecond(), id.0);
     let new = values! {
         "model" => model,
         "res_id" => id.0,
@@ -169,6 +184,14 @@ pub(crate) async fn post(env: &mut Env, model: &str, id: Id, post: Post) -> Resu
         }
     }
     told.retain(|partner| Some(*partner) != post.author);
+    // Who takes part in a conversation hears of its answers.
+    let by_hand = matches!(post.message_type.as_str(), "comment" | "email");
+    if let (Some(author), true, false) = (post.author, by_hand, env.context().flag("mail_create_nosubscribe")) {
+        thread::follow(&mut env, model, id, &[author]).await?;
+    }
+    if env.context().flag("mail_post_autofollow") && by_hand {
+        thread::follow(&mut env, model, id, &post.partners).await?;
+    }
     tell(&mut env, message, &told, internal, &record_name, &post, email_from).await?;
     Ok(message)
 }
@@ -222,9 +245,17 @@ async fn tell(
             by_language.entry(language).or_default().push((partner.id, partner.get_str("email_formatted").to_owned()));
         }
     }
+    let references = if by_language.is_empty() { String::new() } else { ancestors(env, message).await? };
     for (language, recipients) in by_language {
         let subject = post.subject.clone().unwrap_or_else(|| format!("Re: {record_name}"));
-        let mail = outgoing::Mail { subject, email_from: email_from.clone(), message: Some(message), language };
+        let mail = outgoing::Mail {
+            subject,
+            email_from: email_from.clone(),
+            message,
+            language,
+            references: references.clone(),
+            attachments: post.attachments.clone(),
+        };
         for (partner, address) in recipients {
             let queued = outgoing::queue(env, &mail, &post.body, record_name, partner, &address).await?;
             notifications.push(values! {
@@ -235,6 +266,59 @@ async fn tell(
     }
     env.create_if_new("mail.notification", notifications).await?;
     Ok(())
+}
+
+/// Message-Ids of what was said on the record before, oldest first: RFC 5322, section 3.6.4.
+async fn ancestors(env: &mut Env, message: Id) -> Result<String, Error> {
+    let found = env.read("mail.message", &[message], &["model", "res_id", "parent_id.message_id"]).await?;
+    let Some(own) = found.first() else { return Ok(String::new()) };
+    let before = domain!(
+        ["model", "=", own.get_str("model")],
+        ["res_id", "=", own.get::<i64>("res_id")?],
+        ["id", "<", message.0],
+        ["message_type", "in", ["comment", "email"]],
+        ["message_id", "!=", false],
+    );
+    let latest = Search::order("id desc").limit(ANCESTORS);
+    let mut ids: Vec<String> = Vec::new();
+    for row in env.search_read("mail.message", &before, &["message_id"], latest).await?.iter().rev() {
+        ids.push(row.get_str("message_id").to_owned());
+    }
+    // What it answers stands last.
+    let parent = own.get_str("parent_id.message_id");
+    if !parent.is_empty() {
+        ids.retain(|id| id != parent);
+        ids.push(parent.to_owned());
+    }
+    Ok(ids.join(" "))
+}
+
+/// Tells a contact, in his language, that something on a record was given to him.
+pub(super) async fn assigned(
+    env: &mut Env,
+    model: &str,
+    id: Id,
+    partner: Id,
+    author: Option<Id>,
+    template: &str,
+    more: &[(&str, String)],
+) -> Result<(), Error> {
+    let found = env.read("res.partner", &[partner], &["lang"]).await?;
+    let language = found.first().map(|partner| partner.get_str("lang").to_owned()).unwrap_or_default();
+    let label = env.registry().model(model)?.label.clone();
+    let name = names(env, model, &[id]).await?.remove(&id).unwrap_or_default();
+    let mut told = BTreeMap::from([("ctx.record_name", name), ("ctx.model", label)]);
+    told.extend(more.iter().map(|(name, text)| (*name, text.clone())));
+    let (subject, body) = outgoing::rendered(env, template, &language, &told).await?;
+    let post = Post {
+        body,
+        subject: Some(subject),
+        message_type: "user_notification".to_owned(),
+        partners: vec![partner],
+        author,
+        ..Post::default()
+    };
+    self::post(env, model, id, post).await.map(drop)
 }
 
 async fn fetch(env: &mut Env, call: Call) -> Result<Json, Error> {
@@ -337,47 +421,6 @@ pub(super) async fn names(env: &mut Env, model: &str, ids: &[Id]) -> Result<Hash
     let found = env.search_read(model, &domain!(["id", "in", ids]), &[&field], Search::default()).await;
     env.set_context(context);
     Ok(found?.iter().map(|record| (record.id, record.get_str(&field).to_owned())).collect())
-}
-
-/// A value as a person reads it in a note.
-pub(super) fn shown(field: &FieldDef, value: &Value, names: &HashMap<(String, Id), String>) -> Value {
-    let name = |id: &Id| {
-        let comodel = field.kind.comodel().map(|name| name.to_string()).unwrap_or_default();
-        names.get(&(comodel, *id)).cloned().unwrap_or_else(|| id.to_string())
-    };
-    match (value, &field.kind) {
-        (Value::Null, _) => Value::Null,
-        (Value::Text(key), Kind::Selection { options }) => {
-            options.iter().find(|(option, _)| option == key).map_or(key.clone(), |(_, label)| label.clone()).into()
-        }
-        (Value::Text(text), _) => text.clone().into(),
-        (Value::Bool(yes), _) => {
-            if *yes {
-                "Yes".into()
-            } else {
-                "No".into()
-            }
-        }
-        (Value::Id(id), _) => name(id).into(),
-        (Value::Ids(ids), _) => ids.iter().map(name).collect::<Vec<_>>().join(", ").into(),
-        (Value::Int(v), _) => v.to_string().into(),
-        (Value::Float(v), _) => v.to_string().into(),
-        (Value::Decimal(v), _) => v.to_string().into(),
-        (Value::Date(v), _) => v.to_string().into(),
-        (Value::DateTime(v), _) => v.strftime("%Y-%m-%d %H:%M:%S").to_string().into(),
-        _ => Value::Null,
-    }
-}
-
-pub(super) fn type_name(field: &FieldDef) -> &'static str {
-    match field.kind {
-        Kind::Many2One { .. } | Kind::One2Many { .. } | Kind::Many2Many { .. } => "many2one",
-        Kind::Date => "date",
-        Kind::DateTime => "datetime",
-        Kind::Boolean => "boolean",
-        Kind::Integer | Kind::Float | Kind::Decimal { .. } | Kind::Monetary { .. } => "float",
-        _ => "char",
-    }
 }
 
 /// Plain text inside HTML.

@@ -5,12 +5,14 @@
 mod activity;
 mod activity_done;
 mod activity_models;
+mod activity_search;
 mod message;
 mod models;
 mod outgoing;
 mod thread;
+mod tracking;
 
-pub use outgoing::{settle, take_due};
+pub use outgoing::{has_server, queue_template, settle, take_due};
 
 use erp_engine::declare::{App, DataRow, Group, Menu, WindowAction};
 
@@ -57,7 +59,7 @@ fn data(app: App) -> App {
     )
     .data(activity("mail_activity_data_email", "Email", "envelope", 0, "default", 3).set("summary", "Email"))
     .data(activity("mail_activity_data_call", "Call", "phone", 2, "phonecall", 6).set("summary", "Call"))
-    .data(activity("mail_activity_data_meeting", "Meeting", "users", 0, "meeting", 9).set("summary", "Meeting"))
+    .data(activity("mail_activity_data_meeting", "Meeting", "users", 0, "default", 9).set("summary", "Meeting"))
     .data(activity("mail_activity_data_todo", "To-Do", "check", 5, "default", 12).set("summary", "To-Do"))
     .data(activity("mail_activity_data_upload_document", "Upload Document", "upload", 5, "upload_file", 25))
     .data(

@@ -1,6 +1,9 @@
 //! Threads: messages, who follows, who was told, what changed.
 
-use erp_engine::declare::{App, Field, Model, OnDelete, Rule};
+use erp_engine::{
+    Operation,
+    declare::{App, Field, Model, OnDelete, Rule},
+};
 use serde_json::json;
 
 pub(super) fn add(app: App) -> App {
@@ -19,7 +22,7 @@ pub(super) fn add(app: App) -> App {
                     .default("email"),
             ),
         )
-        .access("base.group_user", "mail.message", "cru")
+        .access("base.group_user", "mail.message", "crud")
         .access("base.group_portal", "mail.message", "r")
         .access("base.group_system", "mail.message", "crud")
         .access("base.group_user", "mail.message.subtype", "r")
@@ -44,22 +47,31 @@ pub(super) fn add(app: App) -> App {
             Rule::new("no notes in the portal", "mail.message", json!("[('is_internal', '=', False)]"))
                 .group("base.group_portal"),
         )
+        .rule(
+            Rule::new(
+                "messages are written in one's own name",
+                "mail.message",
+                json!("[('author_id', '=', user.partner_id.id)]"),
+            )
+            .group("base.group_user")
+            .operations(&[Operation::Create]),
+        )
+        .rule(
+            Rule::new(
+                "one's own comments are changed, what was logged stays",
+                "mail.message",
+                json!("[('author_id', '=', user.partner_id.id), ('message_type', '=', 'comment')]"),
+            )
+            .group("base.group_user")
+            .operations(&[Operation::Write, Operation::Unlink]),
+        )
+        .rule(Rule::new("all messages", "mail.message", json!("[(1, '=', 1)]")).group("base.group_system"))
 }
 
 fn thread() -> Model {
     Model::mixin("mail.thread", "Thread")
-        .field(
-            Field::many2many("message_ids", "mail.message")
-                .label("Messages")
-                .compute("mail.thread_messages", &[])
-                .copied(false),
-        )
-        .field(
-            Field::many2many("message_follower_ids", "mail.followers")
-                .label("Followers")
-                .compute("mail.thread_followers", &[])
-                .copied(false),
-        )
+        .field(Field::one2many("message_ids", "mail.message", "res_id").label("Messages").copied(false))
+        .field(Field::one2many("message_follower_ids", "mail.followers", "res_id").label("Followers").copied(false))
         .field(
             Field::many2many("message_partner_ids", "res.partner")
                 .label("Followers (Partners)")
@@ -193,8 +205,25 @@ fn tracking_value() -> Model {
         .field(Field::char("field_name").label("Field").required())
         .field(Field::char("field_desc").label("Field Description").required())
         .field(Field::char("field_type"))
-        .field(Field::text("old_value"))
-        .field(Field::text("new_value"))
+        .field(Field::text("old_value").help("As people read it"))
+        .field(Field::text("new_value").help("As people read it"))
+        .field(
+            Field::integer("old_value_integer").help("Of whole numbers, yes or no, and the id of what was referred to"),
+        )
+        .field(Field::integer("new_value_integer"))
+        .field(Field::float("old_value_float"))
+        .field(Field::float("new_value_float"))
+        .field(Field::monetary("old_value_monetary"))
+        .field(Field::monetary("new_value_monetary"))
+        .field(
+            Field::char("old_value_char").help("Of texts of one line, choices, and the names of what was referred to"),
+        )
+        .field(Field::char("new_value_char"))
+        .field(Field::text("old_value_text"))
+        .field(Field::text("new_value_text"))
+        .field(Field::datetime("old_value_datetime").help("Of dates: midnight in UTC"))
+        .field(Field::datetime("new_value_datetime"))
+        .field(Field::many2one("currency_id", "res.currency").help("Of amounts of money"))
         .field(Field::integer("tracking_sequence").default(100))
         .field(
             Field::many2one("mail_message_id", "mail.message").label("Message").required().ondelete(OnDelete::Cascade),

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use erp_engine::{
     Context, Env, Error, Id, Search, Value,
-    declare::{App, DataRow, Field, Model, OnDelete},
+    declare::{App, Call, Code, DataRow, Field, Method, Model, OnDelete},
     domain, values,
 };
+use serde_json::Value as Json;
 
 use super::message::escaped;
 
@@ -14,7 +15,8 @@ use super::message::escaped;
 const MAX_PLACES: usize = 200;
 
 pub(super) fn add(app: App) -> App {
-    app.model(mail())
+    app.code(code())
+        .model(mail())
         .model(server())
         .model(template())
         .access("base.group_system", "mail.mail", "crud")
@@ -29,6 +31,79 @@ pub(super) fn add(app: App) -> App {
                 .set("subject", "{{ ctx.subject }}")
                 .set("body_html", "<div>{{ html.body }}</div><p>This is about {{ ctx.record_name }}.</p>"),
         )
+        .data(
+            DataRow::new("assigned_template", "mail.template")
+                .set("name", "Given responsibility")
+                .set("model", "mail.message")
+                .set("subject", "You have been assigned to {{ ctx.record_name }}")
+                .set("body_html", "<p>{{ ctx.model }} {{ ctx.record_name }} has been assigned to you.</p>"),
+        )
+        .data(
+            DataRow::new("activity_assigned_template", "mail.template")
+                .set("name", "Given an activity")
+                .set("model", "mail.activity")
+                .set("subject", "{{ ctx.record_name }}: {{ ctx.activity }} assigned to you")
+                .set(
+                    "body_html",
+                    "<p>{{ ctx.activity }}: {{ ctx.summary }}</p><p>{{ ctx.record_name }}, due {{ ctx.due }}</p>",
+                ),
+        )
+        .data(
+            DataRow::new("invitation_template", "mail.template")
+                .set("name", "Invitation of a new user")
+                .set("model", "res.users")
+                .set("subject", "{{ ctx.inviter }} invites you to {{ ctx.company }}")
+                .set(
+                    "body_html",
+                    "<p>Dear {{ ctx.name }},</p>\
+                     <p>{{ ctx.inviter }} of {{ ctx.company }} invites you. Choose a password to accept, within \
+                     {{ ctx.days }} days:</p><p><a href=\"{{ ctx.link }}\">{{ ctx.link }}</a></p>\
+                     <p>Afterwards you sign in at {{ ctx.url }} as {{ ctx.login }}.</p>",
+                ),
+        )
+        .data(
+            DataRow::new("reset_password_template", "mail.template")
+                .set("name", "Reset of a password")
+                .set("model", "res.users")
+                .set("subject", "Password reset")
+                .set(
+                    "body_html",
+                    "<p>Dear {{ ctx.name }},</p>\
+                     <p>A new password was asked for {{ ctx.login }} at {{ ctx.company }}. Choose it within \
+                     {{ ctx.hours }} hours:</p><p><a href=\"{{ ctx.link }}\">{{ ctx.link }}</a></p>\
+                     <p>If it was not you who asked, leave it: your password stays as it is.</p>",
+                ),
+        )
+}
+
+fn code() -> Code {
+    Code::new()
+        .method(
+            Method::on_records("mail.mail", "mark_outgoing", |env, call| Box::pin(send_again(env, call)))
+                .doc("Sends mails again that could not be delivered or were canceled."),
+        )
+        .method(
+            Method::on_records("mail.mail", "cancel", |env, call| Box::pin(cancel(env, call)))
+                .doc("Keeps mails that are waiting from being sent."),
+        )
+}
+
+async fn send_again(env: &mut Env, call: Call) -> Result<Json, Error> {
+    let now = env.now();
+    let stuck = domain!(["id", "in", &call.ids], ["state", "in", ["outgoing", "exception", "cancel"]]);
+    let new = values! { "state" => "outgoing", "attempts" => 0, "due" => now, "failure_reason" => Value::Null };
+    let again = env.write_where("mail.mail", &stuck, new).await?;
+    let told = values! { "notification_status" => "ready", "failure_reason" => Value::Null };
+    env.write_where("mail.notification", &domain!(["mail_mail_id", "in", &again]), told).await?;
+    Ok(true.into())
+}
+
+async fn cancel(env: &mut Env, call: Call) -> Result<Json, Error> {
+    let waiting = domain!(["id", "in", &call.ids], ["state", "in", ["outgoing", "exception"]]);
+    let canceled = env.write_where("mail.mail", &waiting, values! { "state" => "cancel" }).await?;
+    let told = values! { "notification_status" => "canceled" };
+    env.write_where("mail.notification", &domain!(["mail_mail_id", "in", &canceled]), told).await?;
+    Ok(true.into())
 }
 
 fn mail() -> Model {
@@ -64,7 +139,7 @@ fn mail() -> Model {
             .index()
             .copied(false),
         )
-        .field(Field::integer("attempts").copied(false))
+        .field(Field::integer("attempts").required().default(0).copied(false))
         .field(Field::datetime("due").label("Scheduled Send Date").default_now())
         .field(Field::text("failure_reason").copied(false))
 }
@@ -92,6 +167,11 @@ fn server() -> Model {
         .field(Field::char("smtp_user").label("Username"))
         .field(Field::char("smtp_pass").label("Password").groups(&["base.group_system"]).copied(false))
         .field(
+            Field::text("smtp_ca")
+                .label("Certificate Authority")
+                .help("Who signed the server's certificate, as PEM; empty for a server with a publicly trusted one"),
+        )
+        .field(
             Field::char("sender")
                 .label("Sender")
                 .help("Address that mail comes from, such as notifications@example.com"),
@@ -117,8 +197,21 @@ fn template() -> Model {
 pub(crate) struct Mail {
     pub(crate) subject: String,
     pub(crate) email_from: Option<String>,
-    pub(crate) message: Option<Id>,
+    pub(crate) message: Id,
     pub(crate) language: String,
+    /// Message-Ids with blanks between them.
+    pub(crate) references: String,
+    pub(crate) attachments: Vec<Id>,
+}
+
+/// The right side of our Message-Ids: where people reach us.
+pub(super) async fn host(env: &mut Env) -> Result<String, Error> {
+    let base = domain!(["key", "=", "web.base.url"]);
+    let found = env.search_read("ir.config_parameter", &base, &["value"], Search::default()).await?;
+    let url = found.first().map(|row| row.get_str("value")).unwrap_or_default();
+    let host = url.split("://").nth(1).unwrap_or_default().split(['/', ':']).next().unwrap_or_default();
+    let fits = !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.'));
+    Ok(if fits { host.to_owned() } else { "localhost".to_owned() })
 }
 
 /// Puts a message for a follower into the queue, in his language.
@@ -140,11 +233,41 @@ pub(super) async fn queue(
         "mail_message_id" => mail.message,
         "subject" => subject,
         "body_html" => body,
+        "reference" => Some(&mail.references).filter(|references| !references.is_empty()).cloned(),
+        "attachment_ids" => mail.attachments.clone(),
         "email_from" => mail.email_from.clone(),
         "email_to" => address,
         "recipient_id" => partner,
     };
     env.create("mail.mail", new).await
+}
+
+/// Puts a mail into the queue that is about no record: a template, filled in, in the language of the contact.
+pub async fn queue_template(
+    env: &mut Env,
+    template: &str,
+    partner: Id,
+    told: &BTreeMap<&str, String>,
+) -> Result<Id, Error> {
+    let found = env.read("res.partner", &[partner], &["lang", "email_formatted"]).await?;
+    let found = found.first().ok_or_else(|| Error::User("the contact to write to was deleted".to_owned()))?;
+    let (address, language) = (found.get_str("email_formatted"), found.get_str("lang").to_owned());
+    if address.is_empty() {
+        return Err(Error::User("the contact to write to has no email address; give it one".to_owned()));
+    }
+    let (subject, body) = rendered(env, template, &language, told).await?;
+    let new = values! {
+        "subject" => subject, "body_html" => body, "email_to" => address, "recipient_id" => partner,
+    };
+    env.create("mail.mail", new).await
+}
+
+/// Whether mail goes out at all.
+pub async fn has_server(env: &mut Env) -> Result<bool, Error> {
+    if env.registry().model("ir.mail_server").is_err() {
+        return Ok(false);
+    }
+    Ok(env.sudo("is there a mail server").count("ir.mail_server", &domain!(["active", "=", true])).await? > 0)
 }
 
 /// Subject and body of a template in a language. `ctx.*` is plain text, `html.*` is HTML that was made harmless before.

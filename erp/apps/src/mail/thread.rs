@@ -3,25 +3,41 @@
 use std::collections::{BTreeMap, HashMap};
 
 use erp_engine::{
-    Domain, Env, Error, Id, Search, Value, Values,
+    Domain, Env, Error, Id, Op, Operand, Search, Value, Values,
     declare::{Call, Code, Hook, Method, Records, Tracked},
     domain, values,
 };
 use serde_json::{Value as Json, json};
 
-use super::message::{self, Post};
+use super::{
+    message::{self, Post},
+    tracking,
+};
 
 pub(super) fn code() -> Code {
     Code::new()
-        .query("mail.thread_messages", |env, on| Box::pin(lists(env, on, "mail.message", "model", None)))
-        .query("mail.thread_followers", |env, on| Box::pin(lists(env, on, "mail.followers", "res_model", None)))
-        .query("mail.thread_partners", |env, on| {
-            Box::pin(lists(env, on, "mail.followers", "res_model", Some("partner_id")))
-        })
+        .query("mail.thread_partners", |env, on| Box::pin(partners(env, on)))
         .query("mail.thread_is_follower", |env, on| Box::pin(is_follower(env, on)))
         .query("mail.thread_needaction", |env, on| Box::pin(needaction(env, on)))
         .query("mail.thread_attachment_count", |env, on| Box::pin(attachment_count(env, on)))
+        .search("mail.thread", "message_partner_ids", |_, op, operand| {
+            Box::pin(async move { Ok(Domain::leaf("message_follower_ids.partner_id", op, operand)) })
+        })
+        .search("mail.thread", "message_is_follower", |env, op, operand| {
+            Box::pin(async move {
+                let own = own_partner(env).await?;
+                yes_or_no("message_is_follower", op, &operand, domain!(["message_follower_ids.partner_id", "=", own]))
+            })
+        })
+        .search("mail.thread", "message_needaction", |env, op, operand| {
+            Box::pin(async move {
+                let unread = unread(own_partner(env).await?);
+                let unread = Domain::leaf("message_ids.notification_ids", Op::Any, Operand::Domain(Box::new(unread)));
+                yes_or_no("message_needaction", op, &operand, unread)
+            })
+        })
         .hook("mail.thread", Hook::AfterCreate(|env, on| Box::pin(created(env, on))))
+        .hook("mail.thread", Hook::AfterWrite(|env, on, fields| Box::pin(written(env, on, fields))))
         .hook("mail.thread", Hook::Tracked(|env, model, changes| Box::pin(tracked(env, model, changes))))
         .hook("mail.thread", Hook::AfterUnlink(|env, on| Box::pin(forget(env, on))))
         .method(
@@ -37,25 +53,33 @@ pub(super) fn code() -> Code {
         )
 }
 
-/// For each record the ids of rows that name it by model and id, or of what a many2one field of them holds.
-async fn lists(
-    env: &mut Env,
-    on: Records<'_>,
-    rows: &str,
-    model_field: &'static str,
-    through: Option<&str>,
-) -> Result<Vec<Value>, Error> {
-    let domain = of(model_field, on);
-    let fields: Vec<&str> = std::iter::once("res_id").chain(through).collect();
+/// The contacts that follow each record.
+async fn partners(env: &mut Env, on: Records<'_>) -> Result<Vec<Value>, Error> {
     let mut found: HashMap<i64, Vec<Id>> = HashMap::new();
-    for row in env.search_read(rows, &domain, &fields, Search::default()).await? {
-        let id = match through {
-            None => Some(row.id),
-            Some(field) => row.get::<Option<Id>>(field)?,
-        };
-        found.entry(row.get::<i64>("res_id")?).or_default().extend(id);
+    let fields = ["res_id", "partner_id"];
+    for row in env.search_read("mail.followers", &of("res_model", on), &fields, Search::default()).await? {
+        found.entry(row.get::<i64>("res_id")?).or_default().extend(row.get::<Option<Id>>("partner_id")?);
     }
     Ok(on.ids.iter().map(|id| Value::Ids(found.remove(&id.0).unwrap_or_default())).collect())
+}
+
+/// A search on a field that is true for the records of a domain.
+pub(super) fn yes_or_no(field: &str, op: Op, operand: &Operand, yes: Domain) -> Result<Domain, Error> {
+    let wanted = |value: &Value| *value == true.into();
+    match (op, operand) {
+        (Op::Eq, Operand::One(value)) => Ok(if wanted(value) { yes } else { !yes }),
+        (Op::Ne, Operand::One(value)) => Ok(if wanted(value) { !yes } else { yes }),
+        (Op::In, Operand::Many(values)) => {
+            let no = if values.iter().any(|value| !wanted(value)) { !yes.clone() } else { Domain::False };
+            Ok(if values.iter().any(wanted) { yes.or(no) } else { no })
+        }
+        _ => Err(Error::User(format!("{field} is true or false: search it by =, != or in"))),
+    }
+}
+
+/// What a contact has in his inbox and has not read.
+fn unread(partner: Option<Id>) -> Domain {
+    domain!(["res_partner_id", "=", partner], ["is_read", "=", false], ["notification_type", "=", "inbox"])
 }
 
 /// The rows that name these records.
@@ -75,13 +99,8 @@ async fn is_follower(env: &mut Env, on: Records<'_>) -> Result<Vec<Value>, Error
 async fn needaction(env: &mut Env, on: Records<'_>) -> Result<Vec<Value>, Error> {
     let Some(partner) = own_partner(env).await? else { return Ok(vec![false.into(); on.ids.len()]) };
     let ids: Vec<i64> = on.ids.iter().map(|id| id.0).collect();
-    let unread = domain!(
-        ["res_partner_id", "=", partner],
-        ["is_read", "=", false],
-        ["notification_type", "=", "inbox"],
-        ["mail_message_id.model", "=", on.model],
-        ["mail_message_id.res_id", "in", ids],
-    );
+    let about = domain!(["mail_message_id.model", "=", on.model], ["mail_message_id.res_id", "in", ids]);
+    let unread = unread(Some(partner)).and(about);
     let found = env.search_read("mail.notification", &unread, &["mail_message_id.res_id"], Search::default()).await?;
     let ids: Vec<i64> = found.iter().filter_map(|row| row.get("mail_message_id.res_id").ok()).collect();
     Ok(on.ids.iter().map(|id| ids.contains(&id.0).into()).collect())
@@ -137,11 +156,49 @@ async fn created(env: &mut Env, on: Records<'_>) -> Result<(), Error> {
         }
     });
     env.create_many("mail.message", rows.collect()).await?;
+    follow_responsible(&mut env, on, author).await
+}
+
+/// Who becomes responsible for a record follows it and is told.
+async fn written(env: &mut Env, on: Records<'_>, fields: &[String]) -> Result<(), Error> {
+    if env.context().flag("tracking_disable") || !fields.iter().any(|field| field == RESPONSIBLE) {
+        return Ok(());
+    }
+    let author = own_partner(env).await?;
+    follow_responsible(&mut env.sudo("who is responsible for a record"), on, author).await
+}
+
+/// The field that says who is responsible for a record, where a model has it and tracks it.
+const RESPONSIBLE: &str = "user_id";
+
+async fn follow_responsible(env: &mut Env, on: Records<'_>, author: Option<Id>) -> Result<(), Error> {
+    let named = {
+        let model = env.registry().model(on.model)?;
+        let responsible = model.field(RESPONSIBLE).ok().filter(|field| field.tracking.is_some());
+        responsible.is_some_and(|field| field.kind.comodel().is_some_and(|comodel| &**comodel == "res.users"))
+    };
+    if !named || env.context().flag("mail_auto_subscribe_no_notify") {
+        return Ok(());
+    }
+    for record in env.read(on.model, on.ids, &["user_id.partner_id"]).await? {
+        let Some(partner) = record.get::<Option<Id>>("user_id.partner_id")? else { continue };
+        follow(env, on.model, record.id, &[partner]).await?;
+        if Some(partner) != author {
+            message::assigned(env, on.model, record.id, partner, author, "mail.assigned_template", &[]).await?;
+        }
+    }
     Ok(())
 }
 
 fn follower(model: &str, id: Id, partner: Id, subtypes: &[Id]) -> Values {
     values! { "res_model" => model, "res_id" => id.0, "partner_id" => partner, "subtype_ids" => subtypes.to_vec() }
+}
+
+/// They are told of the default subtypes; who follows already goes on as he chose.
+pub(super) async fn follow(env: &mut Env, model: &str, id: Id, partners: &[Id]) -> Result<(), Error> {
+    let subtypes = default_subtypes(env, model).await?;
+    let rows = partners.iter().map(|partner| follower(model, id, *partner, &subtypes)).collect();
+    env.create_if_new("mail.followers", rows).await.map(drop)
 }
 
 pub(super) async fn default_subtypes(env: &mut Env, model: &str) -> Result<Vec<Id>, Error> {
@@ -159,7 +216,8 @@ async fn tracked(env: &mut Env, model: &str, changes: &[Tracked]) -> Result<(), 
     }
     let author = own_partner(env).await?;
     let mut env = env.sudo("a note of what changed");
-    let names = named(&mut env, def, changes).await?;
+    let names = tracking::named(&mut env, def, changes).await?;
+    let currencies = tracking::currencies(&mut env, def, changes).await?;
     let note = env.by_external_id("mail.mt_note").await?;
     let mut rows = Vec::with_capacity(by_record.len());
     for (id, changes) in by_record {
@@ -180,46 +238,22 @@ async fn tracked(env: &mut Env, model: &str, changes: &[Tracked]) -> Result<(), 
     for (message, (_, changes)) in ids.into_iter().zip(rows) {
         for change in changes {
             let field = def.field(&change.field)?;
-            let shown = |value: &Value| message::shown(field, value, &names);
-            values.push(values! {
+            let currency = currencies.get(&(change.id, change.field.clone())).copied();
+            let mut row = values! {
                 "mail_message_id" => message,
                 "field_name" => &change.field,
                 "field_desc" => &field.label,
-                "field_type" => message::type_name(field),
-                "old_value" => shown(&change.old),
-                "new_value" => shown(&change.new),
+                "field_type" => tracking::type_name(field),
                 "tracking_sequence" => i64::from(field.tracking.unwrap_or(100)),
-            });
+                "currency_id" => currency,
+            };
+            tracking::put(&mut row, "old", field, &change.old, &names);
+            tracking::put(&mut row, "new", field, &change.new, &names);
+            values.push(row);
         }
     }
     env.create_many("mail.tracking.value", values).await?;
     Ok(())
-}
-
-/// Names of the records that tracked many2one fields held and hold.
-async fn named(
-    env: &mut Env,
-    def: &erp_engine::resolve::ModelDef,
-    changes: &[Tracked],
-) -> Result<HashMap<(String, Id), String>, Error> {
-    let mut wanted: BTreeMap<String, Vec<Id>> = BTreeMap::new();
-    for change in changes {
-        let Some(comodel) = def.field(&change.field)?.kind.comodel() else { continue };
-        for value in [&change.old, &change.new] {
-            match value {
-                Value::Id(id) => wanted.entry(comodel.to_string()).or_default().push(*id),
-                Value::Ids(ids) => wanted.entry(comodel.to_string()).or_default().extend(ids),
-                _ => {}
-            }
-        }
-    }
-    let mut names = HashMap::new();
-    for (model, ids) in wanted {
-        for (id, name) in message::names(env, &model, &ids).await? {
-            names.insert((model.clone(), id), name);
-        }
-    }
-    Ok(names)
 }
 
 /// The records are gone, and what was said about them goes along.

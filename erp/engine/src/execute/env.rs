@@ -53,7 +53,8 @@ type Metadata = (Arc<Registry>, Option<Arc<Registry>>, usize);
 #[derive(Debug)]
 pub struct Savepoint(usize);
 
-/// An environment without limits for as long as this lives; see [`Env::sudo`].
+/// An environment without limits, or with another's, for as long as this lives; see [`Env::sudo`] and
+/// [`Env::rights_of`].
 pub struct Sudo<'a> {
     env: &'a mut Env,
     actor: Actor,
@@ -95,6 +96,14 @@ impl Env {
         let unlimited = Actor { uid: self.actor.uid, ..Actor::superuser(reason) };
         let actor = std::mem::replace(&mut self.actor, unlimited);
         Sudo { env: self, actor }
+    }
+
+    /// The same transaction with the rights of another user, for questions about what he may. He is known as he was when
+    /// he was last committed.
+    pub async fn rights_of(&mut self, uid: Uid) -> Result<Sudo<'_>, Error> {
+        let principal = self.engine.principal(uid).await?;
+        let actor = std::mem::replace(&mut self.actor, Actor::of(principal));
+        Ok(Sudo { env: self, actor })
     }
 
     pub(super) fn on(engine: &Engine, mut link: Link, actor: Actor) -> Env {

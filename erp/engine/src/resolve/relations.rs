@@ -15,8 +15,12 @@ use super::{
 /// Fields that say of which model the record is whose id stands in an integer field.
 pub(super) const MODEL_NAMES: [&str; 2] = ["res_model", "model"];
 
+/// Of one related path; more go in a circle.
+const MOST_STEPS: usize = 50;
+
 pub(super) fn connect(drafts: &mut Drafts, errors: &mut ResolveErrors) -> BTreeMap<String, LinkTable> {
     name_links(drafts);
+    take_options(drafts);
     let mut references: Vec<(String, Reference)> = Vec::new();
     for draft in drafts.values() {
         if let Some(base) = draft.declared.ids_of.as_ref()
@@ -64,6 +68,46 @@ pub(super) fn connect(drafts: &mut Drafts, errors: &mut ResolveErrors) -> BTreeM
         }
     }
     links(drafts, errors)
+}
+
+/// A related selection that says no options of its own has those of the field it shows.
+fn take_options(drafts: &mut Drafts) {
+    let unsaid = |field: &DraftField| {
+        field.def.related.is_some() && matches!(&field.def.kind, Kind::Selection { options } if options.is_empty())
+    };
+    let mut found = Vec::new();
+    for draft in drafts.values() {
+        for (at, field) in draft.fields.iter().enumerate().filter(|(_, field)| unsaid(field)) {
+            if let Some(options) = shown_options(drafts, draft, field) {
+                found.push((draft.name.clone(), at, options));
+            }
+        }
+    }
+    for (name, at, options) in found {
+        if let Some(field) = drafts.get_mut(&name).and_then(|draft| draft.fields.get_mut(at)) {
+            field.def.kind = Kind::Selection { options };
+        }
+    }
+}
+
+/// Of the field at the end of a related field's path, other related fields followed. What cannot be followed is told of
+/// where the path is checked.
+fn shown_options(drafts: &Drafts, draft: &Draft, field: &DraftField) -> Option<Vec<(String, String)>> {
+    let (mut draft, mut path) = (draft, field.def.related.clone()?);
+    for _ in 0..MOST_STEPS {
+        let (name, rest) = path.split_once('.').unwrap_or((&path, ""));
+        let field = draft.fields.iter().find(|field| field.def.name == name)?;
+        match (&field.def.kind, &field.def.related, rest) {
+            (Kind::Selection { options }, _, "") if !options.is_empty() => return Some(options.clone()),
+            (_, Some(related), "") => path = related.clone(),
+            (_, Some(related), rest) => path = format!("{related}.{rest}"),
+            (kind, None, rest) => {
+                draft = drafts.get(kind.comodel()?.as_ref())?;
+                path = rest.to_owned();
+            }
+        }
+    }
+    None
 }
 
 fn points_back(drafts: &Drafts, draft: &Draft, field: &DraftField, comodel: &str, inverse: &str) -> Result<(), String> {
