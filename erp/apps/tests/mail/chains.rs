@@ -82,7 +82,7 @@ on_both! {
             assert_eq!(seen["has_recommended_activities"], json!(true));
             assert_eq!(seen["recommended_activity_type_ids"], json!([offer, ring]));
         }
-        let made = call(&mut env, "deal.deal", "activity_schedule", json!([[deal]]), json!({"activity_type_id": plain})).await;
+        let made = call(&mut env, "deal.deal", "activity_schedule", json!([[deal]]), json!({"activity_type_id": plain, "context": {}})).await;
         let seen = read(&mut env, "mail.activity", Id(made[0].as_i64().unwrap()), &["has_recommended_activities"]).await;
         assert_eq!(seen["has_recommended_activities"], json!(false));
     }

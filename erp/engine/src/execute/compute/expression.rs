@@ -22,12 +22,7 @@ impl Scope for Record<'_> {
         let own = path.strip_suffix(".ids").unwrap_or(path);
         let many = self.expression.paths.get(own)?;
         let values = self.inputs.list(own);
-        if path.len() > own.len() {
-            // Where there is no record on the way there are no ids.
-            let ids = values.iter().filter(|value| !value.is_null()).cloned();
-            return Some(Val::List(ids.map(Val::One).collect()));
-        }
-        Some(match *many {
+        Some(match *many || path.len() > own.len() {
             true => Val::List(values.iter().cloned().map(Val::One).collect()),
             false => Val::One(values.first().cloned().unwrap_or(Value::Null)),
         })

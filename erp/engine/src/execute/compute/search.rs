@@ -59,13 +59,19 @@ impl Env {
     }
 
     async fn kept_leaf(&mut self, registry: &Registry, model: &ModelDef, leaf: Leaf) -> Result<Domain, Error> {
-        if let Some(search) = search_of(registry, model, &leaf) {
+        if let Some((search, end)) = search_of(registry, model, &leaf) {
             let (op, negated) = leaf.op.positive();
-            let meant = search(self, op, leaf.operand).await?;
-            let end = path::follow(registry, model, &leaf.path)?.model;
+            // What follows such a field is asked of the records that it stands for.
+            let (op, operand) = match leaf.path.get(end + 1..) {
+                Some(rest) => (Op::Any, Operand::Domain(Box::new(Domain::leaf(rest.to_owned(), op, leaf.operand)))),
+                None => (op, leaf.operand),
+            };
+            let meant = search(self, op, operand).await?;
+            let path = &leaf.path[..end];
+            let end = path::follow(registry, model, path)?.model;
             // The function may itself name such fields, of this model or of others.
             let meant = self.kept(registry, end, meant).await?;
-            let there = match leaf.path.rsplit_once('.') {
+            let there = match path.rsplit_once('.') {
                 Some((way, _)) => Domain::leaf(way.to_owned(), Op::Any, Operand::Domain(Box::new(meant))),
                 None => meant,
             };
@@ -81,10 +87,16 @@ impl Env {
     }
 }
 
-fn search_of(registry: &Registry, model: &ModelDef, leaf: &Leaf) -> Option<SearchFn> {
-    let end = path::follow(registry, model, &leaf.path).ok()?;
-    let unkept = end.field.is_computed() && !end.field.store;
-    end.model.behaviour.searches.get(&end.field.name).copied().filter(|_| unkept)
+/// The first such field on the path, and where its name ends there.
+fn search_of(registry: &Registry, model: &ModelDef, leaf: &Leaf) -> Option<(SearchFn, usize)> {
+    let ends = leaf.path.match_indices('.').map(|(at, _)| at).chain([leaf.path.len()]);
+    ends.filter_map(|end| {
+        let found = path::follow(registry, model, &leaf.path[..end]).ok()?;
+        let unkept = found.field.is_computed() && !found.field.store;
+        let search = found.model.behaviour.searches.get(&found.field.name).filter(|_| unkept)?;
+        Some((*search, end))
+    })
+    .next()
 }
 
 /// Whether it names no such field, as nearly all do.
