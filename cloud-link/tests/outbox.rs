@@ -28,11 +28,11 @@ fn pairing(name: &str) -> PairingId {
 }
 
 async fn scan(outbox: &Outbox, code: impl ToString) -> Event {
-    outbox.append(scanner(), 1_000, EventBody::Barcode { text: code.to_string() }).await.unwrap()
+    outbox.append(scanner(), 1_000, EventBody::barcode(code.to_string())).await.unwrap()
 }
 
 fn codes(events: &[Event]) -> Vec<&str> {
-    events.iter().map(|e| if let EventBody::Barcode { text } = &e.body { text.as_str() } else { "?" }).collect()
+    events.iter().map(|e| if let EventBody::Barcode { text, .. } = &e.body { text.as_str() } else { "?" }).collect()
 }
 
 fn ack_of(event: &Event) -> Ack {

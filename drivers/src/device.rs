@@ -8,7 +8,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{io::Io, keyboard, port::PortInfo, printer, scale, scanner};
+use crate::{gauge, io::Io, keyboard, port::PortInfo, printer, scale, scanner, setting::Setting};
 
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -32,6 +32,10 @@ pub trait Driver: Sync {
     fn class(&self) -> Class;
     /// Pure, from descriptors alone: nothing is sent to the port.
     fn claims(&self, port: &PortInfo) -> Option<Score>;
+    /// What a person can set for a device of this driver; the values come in [`PortInfo::settings`].
+    fn settings(&self) -> &'static [Setting] {
+        &[]
+    }
     fn open<'a>(&'a self, port: &'a PortInfo, io: &'a dyn Io) -> BoxFuture<'a, Result<Box<dyn Device>, OpenError>>;
 }
 
@@ -48,6 +52,7 @@ pub enum Class {
     Scanner,
     Scale,
     Keyboard,
+    Gauge,
 }
 
 /// What people see of a device.
@@ -107,6 +112,7 @@ pub struct Request {
 pub enum Command {
     Printer(printer::Command),
     Scale(scale::Command),
+    Gauge(gauge::Command),
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -115,6 +121,7 @@ pub enum DeviceEvent {
     Scale(scale::Event),
     Scanner(scanner::Event),
     Keyboard(keyboard::Event),
+    Gauge(gauge::Event),
 }
 
 /// How a command ended; the same three words travel to the screen.
@@ -130,6 +137,7 @@ pub enum Value {
     Nothing,
     Print(printer::Certainty),
     Weight(scale::Weight),
+    Measurement(gauge::Measurement),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -141,7 +141,10 @@ impl PortInfo {
     /// The device node, where there is one.
     pub fn path(&self) -> Option<&Path> {
         match &self.kind {
-            PortKind::Serial { path } | PortKind::Evdev { path } | PortKind::UsbPrinter { path, .. } => Some(path),
+            PortKind::Serial { path }
+            | PortKind::Evdev { path }
+            | PortKind::Hid { path, .. }
+            | PortKind::UsbPrinter { path, .. } => Some(path),
             PortKind::Tcp { .. } => None,
         }
     }

@@ -1,6 +1,7 @@
 //! How drivers reach ports. The real one is [`System`]; tests give drivers pipes instead.
 
 pub mod evdev;
+mod hidraw;
 mod sys;
 mod system;
 mod usblp;
@@ -41,7 +42,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Channel for T {}
 
 pub trait Io: Send + Sync {
     /// Opens the port as a byte stream, exclusively where the kernel allows it, within five seconds. An input device
-    /// gives [`evdev::RECORD`]-sized records; `line` is for serial ports.
+    /// gives [`evdev::RECORD`]-sized records, a HID device [`crate::hid::Reports`]; `line` is for serial ports.
     fn stream<'a>(&'a self, port: &'a PortInfo, line: Line) -> BoxFuture<'a, Result<Box<dyn Channel>, OpenError>>;
 
     /// Opens an input device as [`Io::stream`] does and, with `grab`, takes its keys from every other program, so that

@@ -6,19 +6,24 @@
 //! 2. asks the [`registry`] for the driver with the best [`Score`] for a port,
 //! 3. lets it [`Driver::open`] the port and [`Device::run`] it in a task of its own, with a [`DeviceCtx`].
 //!
-//! What a device says and understands is a closed enum per class: [`printer`], [`scale`], [`scanner`], [`keyboard`].
+//! What a device says and understands is a closed enum per class: [`printer`], [`scale`], [`scanner`], [`keyboard`],
+//! [`gauge`].
 //! Below that, every protocol is a [`Protocol`]: a state machine without I/O and clock, driven by [`runner`].
 
 pub mod device;
 pub mod discovery;
+pub mod gauge;
+pub mod hid;
 pub mod io;
 pub mod keyboard;
+mod lines;
 pub mod port;
 pub mod printer;
 pub mod registry;
 pub mod runner;
 pub mod scale;
 pub mod scanner;
+pub mod setting;
 
 pub use device::{
     BoxFuture, Class, Command, CommandId, Condition, Device, DeviceCtx, DeviceError, DeviceEvent, Driver, Fault,
@@ -27,3 +32,4 @@ pub use device::{
 pub use io::{Channel, Io};
 pub use port::{Access, Bus, PortChange, PortId, PortInfo, PortKind};
 pub use runner::{Action, Input, Protocol};
+pub use setting::{Options, Setting};

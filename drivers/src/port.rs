@@ -26,12 +26,36 @@ pub struct PortInfo {
     pub settings: BTreeMap<String, String>,
 }
 
+impl PortInfo {
+    /// A port that may be opened and says nothing of itself.
+    pub fn new(id: PortId, kind: PortKind, bus: Bus) -> Self {
+        Self {
+            id,
+            kind,
+            bus,
+            usb: None,
+            manufacturer: String::new(),
+            product: String::new(),
+            serial_number: String::new(),
+            access: Access::Ok,
+            assigned: None,
+            settings: BTreeMap::new(),
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PortKind {
     /// A tty (or a pty that stands in for one).
     Serial { path: PathBuf },
     /// An input device (`/dev/input/event3`).
     Evdev { path: PathBuf },
+    /// A HID device that is no keyboard (`/dev/hidraw0`).
+    Hid {
+        path: PathBuf,
+        /// Its report descriptor, which says what it is and how long its reports are ([`crate::hid`]).
+        descriptor: Vec<u8>,
+    },
     /// A raw printer socket (usually port 9100).
     Tcp { address: SocketAddr },
     /// A USB printer (`/dev/usb/lp0`).
@@ -61,6 +85,7 @@ pub enum Access {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "ports come and go a few times a day")]
 pub enum PortChange {
     Appeared(PortInfo),
     Vanished(PortId),

@@ -43,6 +43,12 @@ fn usb_printer(manufacturer: &str, product: &str, languages: &str) -> PortInfo {
     port(kind, Bus::Usb, manufacturer, product)
 }
 
+/// A HID device whose one top-level collection has this usage.
+fn hid(manufacturer: &str, product: &str, page: u8, usage: u8) -> PortInfo {
+    let descriptor = vec![0x05, page, 0x09, usage, 0xa1, 0x01, 0xc0];
+    port(PortKind::Hid { path: "/dev/hidraw0".into(), descriptor }, Bus::Usb, manufacturer, product)
+}
+
 /// Ports as real devices describe themselves, and who should get them.
 fn fixtures() -> Vec<(PortInfo, Option<&'static str>)> {
     let (scale, serial_scanner, scanner, keyboard, printer, usb) = (
@@ -76,6 +82,8 @@ fn fixtures() -> Vec<(PortInfo, Option<&'static str>)> {
         (evdev("Logitech", "Logitech USB Keyboard"), keyboard),
         (evdev("PCsensor", "PCsensor FootSwitch Keyboard"), keyboard),
         (evdev("", ""), keyboard),
+        (hid("DYMO", "DYMO M10 10 lb USB Postal Scale", 0x8d, 0x20), Some("scale.hid")),
+        (hid("Mettler-Toledo", "PS60", 0x8d, 0x20), Some("scale.hid")),
         (tcp("", ""), printer),
         (tcp("EPSON", "TM-T88V"), printer),
         (tcp("EPSON", "EPSON TM-m30II"), printer),
@@ -110,6 +118,7 @@ fn names_are_unique_and_say_class_and_protocol() {
             Class::Scanner => "scanner",
             Class::Scale => "scale",
             Class::Keyboard => "keyboard",
+            Class::Gauge => "gauge",
         };
         assert_eq!(class, expected, "{name}");
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';

@@ -5,6 +5,7 @@
 //! ([`scale::Scale`], [`printer::Printer`]); the task around it moves bytes. Programs steer the devices through
 //! [`control`].
 
+pub mod balance;
 pub mod clock;
 pub mod control;
 mod device;

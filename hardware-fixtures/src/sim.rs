@@ -14,6 +14,7 @@ use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    balance::{self, Platform},
     control::{self, Directory, Entry},
     device::Context,
     ports::Ports,
@@ -135,6 +136,11 @@ fn build(device: &Device, context: Context, out: &Path) -> Result<(&'static str,
         Model::Scale8217(settings) => {
             let scale = Scale::new(settings).map_err(|why| SimError::Capacity { id: device.id.clone(), why })?;
             ("scale_8217", Box::pin(scale::run(context, scale, line(settings.baud, settings.check_baud)?)))
+        }
+        Model::Scale(settings) => {
+            let platform = Platform::new(settings).map_err(|why| SimError::Capacity { id: device.id.clone(), why })?;
+            let line = line(settings.baud, settings.check_baud)?;
+            ("scale", Box::pin(balance::run(context, settings.clone(), platform, line)))
         }
         Model::ScannerSerial(settings) => {
             let line = line(settings.baud, settings.check_baud)?;

@@ -139,10 +139,16 @@ impl Router {
     }
 
     async fn run_begun(&self, Order { id, device, body, deadline }: Order) -> Outcome {
-        let weighs = matches!(body, CommandBody::ReadWeight);
         let outcome = self.ask(&id, &device, body, deadline).await;
-        if let (true, Outcome::Done { value: Value::Weight(weight) }) = (weighs, &outcome) {
-            self.store(&device, EventBody::Weight(weight.clone())).await;
+        // A value that somebody asked for is a business event.
+        match &outcome {
+            Outcome::Done { value: Value::Weight(weight) } => {
+                self.store(&device, EventBody::Weight(weight.clone())).await;
+            }
+            Outcome::Done { value: Value::Measurement(value) } => {
+                self.store(&device, EventBody::Measurement(value.clone())).await;
+            }
+            _ => {}
         }
         if let Err(error) = self.outbox.finish_command(&id, &outcome).await {
             // After a restart the ledger says Unknown, which is true for whoever asks then.

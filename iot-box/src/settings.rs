@@ -66,6 +66,8 @@ pub(crate) enum SettingsError {
     Encode(#[from] toml::ser::Error),
     #[error("{0}")]
     Invalid(&'static str),
+    #[error("{0}.")]
+    Refused(String),
 }
 
 #[derive(Clone)]

@@ -210,7 +210,7 @@ mod tests {
         assert!(throttle.offer(now, weight("a", "1")).is_some());
         assert!(throttle.offer(now, weight("b", "1")).is_some());
         for _ in 0..3 {
-            let event = EventBody::Barcode { text: "1".into() };
+            let event = EventBody::barcode("1");
             let lost = Live { device: "a".parse().unwrap(), body: LiveBody::NotStored { at_ms: 0, event } };
             assert!(throttle.offer(now, lost).is_some());
         }

@@ -1,10 +1,10 @@
 //! Between the drivers' types and the wire's. The drivers know no serde; this is the only place that knows both.
 
-use drivers::{Condition, Fault, Outcome as DriverOutcome, Reason as DriverReason, printer, scale};
+use drivers::{Condition, Fault, Outcome as DriverOutcome, Reason as DriverReason, gauge, printer, scale};
 use link_protocol::{
     document::{Align, Block, Document},
     down::CommandBody,
-    outcome::{MassUnit, Outcome, PrintCertainty, Reason, Value, Weight},
+    outcome::{MassUnit, MeasureUnit, Measurement, Outcome, PrintCertainty, Reason, Value, Weight},
     up::{Connection, DeviceClass, DeviceStatus, EventBody, LiveWeight, WeightCondition},
 };
 
@@ -19,12 +19,13 @@ pub(crate) enum Meaning {
 
 pub(crate) fn meaning(event: drivers::DeviceEvent) -> Meaning {
     match event {
-        drivers::DeviceEvent::Scanner(drivers::scanner::Event::Code(text)) => {
-            Meaning::Event(EventBody::Barcode { text })
-        }
+        drivers::DeviceEvent::Scanner(drivers::scanner::Event::Code(text)) => Meaning::Event(EventBody::barcode(text)),
         drivers::DeviceEvent::Printer(printer::Event::Drawer { open }) => Meaning::Event(EventBody::Drawer { open }),
         drivers::DeviceEvent::Keyboard(drivers::keyboard::Event::Key { key, pressed }) => {
-            Meaning::Event(EventBody::Key { key, pressed })
+            Meaning::Event(EventBody::Key { key, pressed, count: 1, text: None })
+        }
+        drivers::DeviceEvent::Gauge(gauge::Event::Measured(value)) => {
+            Meaning::Event(EventBody::Measurement(measurement(value)))
         }
         drivers::DeviceEvent::Scale(scale::Event::Reading(reading)) => {
             Meaning::Live(LiveWeight { condition: weight_condition(reading.state), weight: reading.weight.map(weight) })
@@ -54,12 +55,25 @@ fn weight(weight: scale::Weight) -> Weight {
     Weight { weight: weight.digits, unit, net: weight.net }
 }
 
+fn measurement(value: gauge::Measurement) -> Measurement {
+    let unit = match value.unit {
+        gauge::Unit::Mm => MeasureUnit::Mm,
+        gauge::Unit::Inch => MeasureUnit::Inch,
+        gauge::Unit::Degree => MeasureUnit::Degree,
+        gauge::Unit::Newton => MeasureUnit::Newton,
+        gauge::Unit::NewtonMetre => MeasureUnit::NewtonMetre,
+        gauge::Unit::Unknown => MeasureUnit::Unknown,
+    };
+    Measurement { value: value.digits, unit, resolution: value.resolution }
+}
+
 pub(crate) fn class(class: drivers::Class) -> DeviceClass {
     match class {
         drivers::Class::Printer => DeviceClass::Printer,
         drivers::Class::Scanner => DeviceClass::Scanner,
         drivers::Class::Scale => DeviceClass::Scale,
         drivers::Class::Keyboard => DeviceClass::Keyboard,
+        drivers::Class::Gauge => DeviceClass::Gauge,
     }
 }
 
@@ -102,6 +116,7 @@ fn value_of(value: drivers::Value) -> Value {
             },
         },
         drivers::Value::Weight(w) => Value::Weight(weight(w)),
+        drivers::Value::Measurement(value) => Value::Measurement(measurement(value)),
     }
 }
 
@@ -131,6 +146,7 @@ pub(crate) fn command(body: CommandBody) -> Result<drivers::Command, BadPicture>
         CommandBody::ReadWeight => drivers::Command::Scale(scale::Command::Read),
         CommandBody::ZeroScale => drivers::Command::Scale(scale::Command::Zero),
         CommandBody::TareScale => drivers::Command::Scale(scale::Command::Tare),
+        CommandBody::Measure => drivers::Command::Gauge(gauge::Command::Read),
     })
 }
 
@@ -172,7 +188,7 @@ mod tests {
     #[test]
     fn a_scan_is_an_event_and_a_reading_is_live() {
         let scan = drivers::DeviceEvent::Scanner(drivers::scanner::Event::Code("4006381333931".into()));
-        assert_eq!(meaning(scan), Meaning::Event(EventBody::Barcode { text: "4006381333931".into() }));
+        assert_eq!(meaning(scan), Meaning::Event(EventBody::barcode("4006381333931")));
         let reading = scale::Reading {
             state: scale::State::Stable,
             weight: Some(scale::Weight { digits: "1.234".into(), unit: scale::Unit::Kg, net: true }),

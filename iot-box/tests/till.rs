@@ -52,7 +52,7 @@ impl Till {
     async fn next_code(&mut self) -> (EventId, String) {
         loop {
             if let FromBox::Event(event) = self.next().await
-                && let EventBody::Barcode { text } = event.body
+                && let EventBody::Barcode { text, .. } = event.body
             {
                 return (event.id, text);
             }

@@ -63,7 +63,7 @@ impl Counter {
     }
 
     pub async fn heard(&mut self, code: &str) -> Result<EventId> {
-        let is_it = |f: &FromBox| matches!(f, FromBox::Event(e) if matches!(&e.body, EventBody::Barcode { text } if text == code));
+        let is_it = |f: &FromBox| matches!(f, FromBox::Event(e) if matches!(&e.body, EventBody::Barcode { text, .. } if text == code));
         match self.till.next(&format!("scan {code}"), PATIENCE, is_it).await?.frame {
             FromBox::Event(event) => Ok(event.id),
             _ => anyhow::bail!("picked an event"),

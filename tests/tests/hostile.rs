@@ -305,7 +305,7 @@ enum Fate {
 
 async fn fate_of(counter: &mut Counter, code: &str) -> Fate {
     counter.sim.scan(SCANNER, code).await.unwrap();
-    let is_code = |body: &EventBody| matches!(body, EventBody::Barcode { text } if text == code);
+    let is_code = |body: &EventBody| matches!(body, EventBody::Barcode { text, .. } if text == code);
     let what = format!("news of {code}");
     let frame = counter.till.next(&what, PATIENCE, |f| match f {
         FromBox::Event(event) => is_code(&event.body),

@@ -51,6 +51,8 @@ pub enum CommandBody {
     ReadWeight,
     ZeroScale,
     TareScale,
+    /// What the gauge shows now; it is also an event (a value *taken*).
+    Measure,
 }
 
 impl CommandBody {
@@ -62,6 +64,7 @@ impl CommandBody {
             Self::Print { .. } => Verb::Print,
             Self::OpenDrawer => Verb::Drawer,
             Self::ReadWeight | Self::ZeroScale | Self::TareScale => Verb::Weigh,
+            Self::Measure => Verb::Measure,
         }
     }
 }

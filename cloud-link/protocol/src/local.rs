@@ -52,6 +52,8 @@ pub enum Verb {
     /// A print that opens the drawer; granted by `Print` and `Drawer` together.
     PrintAndDrawer,
     Weigh,
+    /// Ask a gauge for its value.
+    Measure,
 }
 
 /// `grant` is the exact JSON text that was signed (a [`TillGrant`]); `signature` is base64 of ECDSA P-256 with

@@ -23,6 +23,7 @@ pub enum Value {
         certainty: PrintCertainty,
     },
     Weight(Weight),
+    Measurement(Measurement),
 }
 
 /// How far a print is known to have come; each includes the ones before it.
@@ -77,6 +78,29 @@ pub struct Weight {
     pub unit: MassUnit,
     /// Tare has been subtracted.
     pub net: bool,
+}
+
+/// A value as the gauge shows it, digit by digit; never a float.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Measurement {
+    /// Decimal digits with an optional `-` and at most one `.`, in `unit`.
+    pub value: String,
+    pub unit: MeasureUnit,
+    /// The smallest step of the gauge in `unit`, where it is known: `0.01`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolution: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MeasureUnit {
+    Mm,
+    Inch,
+    Degree,
+    Newton,
+    NewtonMetre,
+    /// The gauge does not say it and nobody set it.
+    Unknown,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ids::{CommandId, DeviceId, EventId, PairingId},
-    outcome::{Outcome, Weight},
+    outcome::{Measurement, Outcome, Weight},
 };
 
 /// Events in the order of their `seq`. The ERP commits them in one transaction and answers [`crate::down::Ack`].
@@ -31,14 +31,74 @@ pub struct Event {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", content = "data", rename_all = "snake_case")]
 pub enum EventBody {
-    /// A scanned code, without prefix, suffix and terminator.
-    Barcode { text: String },
+    /// A scanned code, without prefix, suffix, terminator and symbology identifier.
+    Barcode {
+        text: String,
+        /// The AIM symbology identifier where the scanner sends it (`]C1`; ISO/IEC 15424).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        symbology: Option<String>,
+        /// What the code says, where it is one of GS1's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        gs1: Option<Gs1>,
+    },
     /// A weight *taken* (asked for by a till), not one shown.
     Weight(Weight),
     /// The drawer's contact changed.
     Drawer { open: bool },
     /// A key or pedal; `key` is the evdev name (`KEY_A`).
-    Key { key: String, pressed: bool },
+    Key {
+        key: String,
+        pressed: bool,
+        /// Which press in a row it is: 2 for a double press.
+        #[serde(default = "once", skip_serializing_if = "is_once")]
+        count: u8,
+        /// What the key types in the keyboard's layout.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
+    },
+    /// A value taken with a gauge: its key was pressed, or a person asked for it.
+    Measurement(Measurement),
+}
+
+impl EventBody {
+    /// A code that says nothing beyond its characters.
+    pub fn barcode(text: impl Into<String>) -> Self {
+        Self::Barcode { text: text.into(), symbology: None, gs1: None }
+    }
+}
+
+fn once() -> u8 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_once(count: &u8) -> bool {
+    *count == 1
+}
+
+/// Element strings of the GS1 General Specifications, section 3.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Gs1 {
+    pub elements: Vec<Gs1Element>,
+    /// In words, what is wrong with the code: a check digit, a day that no calendar has. Empty when all is well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Gs1Element {
+    /// Application identifier: `01`, `3103`.
+    pub ai: String,
+    /// GS1's data title: `GTIN`, `NET WEIGHT (kg)`.
+    pub title: String,
+    /// As in the code.
+    pub value: String,
+    /// A measure or an amount with its decimal point.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<String>,
+    /// `2027-03-31`: dates without a day mean the last of the month.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub date: Option<String>,
 }
 
 /// Retained: what the box is and has now.

@@ -28,6 +28,12 @@ fn bodies() -> Vec<Value> {
         json!({ "type": "weight", "data": kg }),
         json!({ "type": "drawer", "data": { "open": true } }),
         json!({ "type": "key", "data": { "key": "KEY_A", "pressed": false } }),
+        json!({ "type": "key", "data": { "key": "KEY_A", "pressed": true, "count": 2, "text": "q" } }),
+        json!({ "type": "measurement", "data": { "value": "-12.345", "unit": "mm", "resolution": "0.001" } }),
+        json!({ "type": "barcode", "data": { "text": "1015ABC", "symbology": "]C1", "gs1": {
+            "elements": [{ "ai": "15", "title": "BEST BEFORE or BEST BY", "value": "270300", "date": "2027-03-31" }],
+            "problems": ["p"],
+        } } }),
     ]
 }
 
@@ -61,6 +67,7 @@ fn outcomes() -> Vec<Value> {
     let mut outcomes = vec![
         json!({ "outcome": "done", "value": { "kind": "nothing" } }),
         json!({ "outcome": "done", "value": { "kind": "weight", "weight": "1.234", "unit": "g", "net": false } }),
+        json!({ "outcome": "done", "value": { "kind": "measurement", "value": "0.1", "unit": "inch" } }),
         json!({ "outcome": "unknown", "message": "cable out" }),
     ];
     for certainty in ["sent", "accepted", "printed"] {
@@ -100,7 +107,9 @@ fn document() -> Value {
 
 fn command_bodies() -> Vec<Value> {
     let mut bodies = vec![json!({ "do": "print", "with": { "document": document() } })];
-    bodies.extend(["open_drawer", "read_weight", "zero_scale", "tare_scale"].map(|word| json!({ "do": word })));
+    bodies.extend(
+        ["open_drawer", "read_weight", "zero_scale", "tare_scale", "measure"].map(|word| json!({ "do": word })),
+    );
     bodies
 }
 

@@ -23,7 +23,7 @@ fn device() -> DeviceId {
 }
 
 fn barcode(text: String) -> EventBody {
-    EventBody::Barcode { text }
+    EventBody::barcode(text)
 }
 
 /// The file's mark and reserve lie on a real file system; memory is fast and just as good for them.

@@ -97,7 +97,7 @@ async fn a_backlog_is_replayed_fast() {
     for n in 0..20_000_u64 {
         let outbox = outbox.clone();
         waiting.spawn(async move {
-            let body = link_protocol::up::EventBody::Barcode { text: format!("{n:013}") };
+            let body = link_protocol::up::EventBody::barcode(format!("{n:013}"));
             outbox.append("scanner-1".parse().unwrap(), 0, body).await.unwrap()
         });
     }

@@ -320,7 +320,7 @@ impl TestBox {
     }
 
     pub(crate) async fn scan(&self, n: u64) -> Event {
-        let body = EventBody::Barcode { text: format!("{n:013}") };
+        let body = EventBody::barcode(format!("{n:013}"));
         self.outbox.append("scanner-1".parse().unwrap(), 0, body).await.unwrap()
     }
 

@@ -7,6 +7,7 @@ use std::{
 };
 
 use crate::{
+    hid,
     io::access,
     port::{Bus, PortId, PortInfo, PortKind},
 };
@@ -28,6 +29,7 @@ pub(super) fn scan(roots: &Roots) -> Vec<PortInfo> {
     let mut ports = serial_ports(roots);
     ports.extend(input_devices(roots));
     ports.extend(usb_printers(roots));
+    ports.extend(hid_devices(roots));
     // Cheap adapters share one serial number; the second gets a number of its own rather than none at all.
     let mut seen = HashSet::new();
     for port in &mut ports {
@@ -119,6 +121,42 @@ fn usb_printers(roots: &Roots) -> Vec<PortInfo> {
     }
     ports
 }
+
+/// HID devices that are neither keyboard nor mouse: point-of-sale devices by their usage pages. What types is an input
+/// device already.
+fn hid_devices(roots: &Roots) -> Vec<PortInfo> {
+    let mut ports = Vec::new();
+    for (name, entry) in entries(&roots.sys.join("class/hidraw")) {
+        let Ok(device) = fs::canonicalize(entry.join("device")) else { continue };
+        let Ok(descriptor) = fs::read(device.join("report_descriptor")) else { continue };
+        if !hid::Descriptor::parse(&descriptor).applications.iter().any(|usage| POS_PAGES.contains(&(usage >> 16))) {
+            continue;
+        }
+        let path = roots.dev.join(&name);
+        let Ok(access) = access(&path) else { continue };
+        let usb = UsbDevice::above(&device, &roots.sys);
+        let uevent = fs::read_to_string(device.join("uevent")).unwrap_or_default();
+        let says = |key: &str| uevent.lines().find_map(|l| l.strip_prefix(key)).unwrap_or_default().trim().to_owned();
+        let place = match &usb {
+            Some(usb) => usb.name(),
+            None => plain(&[says("HID_ID="), says("HID_UNIQ=")].join("-")),
+        };
+        let bus = if usb.is_none() && says("HID_ID=").starts_with("0005:") { Bus::Bluetooth } else { Bus::Usb };
+        let usb = usb.unwrap_or_default();
+        ports.push(PortInfo {
+            usb: usb.ids,
+            manufacturer: usb.manufacturer,
+            product: if usb.product.is_empty() { says("HID_NAME=") } else { usb.product },
+            serial_number: usb.serial,
+            access,
+            ..PortInfo::new(PortId(format!("hid-{place}")), PortKind::Hid { path, descriptor }, bus)
+        });
+    }
+    ports
+}
+
+/// Bar code scanners and scales (HID Point of Sale Usage Tables 1.02).
+const POS_PAGES: [u32; 2] = [0x8c, 0x8d];
 
 const BUS_USB: u16 = 0x03;
 const BUS_BLUETOOTH: u16 = 0x05;

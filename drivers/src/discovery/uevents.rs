@@ -61,7 +61,7 @@ impl Uevents {
 
 fn relevant(packet: &[u8]) -> Option<Change> {
     let event = UEvent::from_netlink_packet(packet).ok()?;
-    if !matches!(event.subsystem.as_str(), "tty" | "input" | "usb" | "usbmisc") {
+    if !matches!(event.subsystem.as_str(), "tty" | "input" | "usb" | "usbmisc" | "hidraw") {
         return None;
     }
     let node = event.env.get("DEVNAME").map(|name| Path::new("/dev").join(name));

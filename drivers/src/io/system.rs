@@ -6,7 +6,7 @@ use serialport::{DataBits, StopBits};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_serial::{SerialPortBuilder, SerialStream};
 
-use super::{Channel, Io, Line, Parity, evdev::Input, usblp::UsbPrinter};
+use super::{Channel, Io, Line, Parity, evdev::Input, hidraw::HidRaw, usblp::UsbPrinter};
 use crate::{
     device::{BoxFuture, OpenError},
     port::{Access, PortInfo, PortKind},
@@ -24,6 +24,10 @@ impl Io for System {
             match &port.kind {
                 PortKind::Serial { path } => Ok(Box::new(serial(path, line)?) as Box<dyn Channel>),
                 PortKind::Evdev { path } => input(path, false),
+                PortKind::Hid { path, .. } => match HidRaw::open(path) {
+                    Ok(device) => Ok(Box::new(device) as Box<dyn Channel>),
+                    Err(source) => Err(explain(path, source)),
+                },
                 PortKind::Tcp { address } => Ok(Box::new(tcp(*address).await?) as Box<dyn Channel>),
                 PortKind::UsbPrinter { path, .. } => match UsbPrinter::open(path) {
                     Ok(printer) => Ok(Box::new(printer) as Box<dyn Channel>),

@@ -35,7 +35,7 @@ pub use driver::Toledo8217;
 pub use frame::Status;
 use frame::{Frame, Frames};
 
-use super::{Command as ScaleCommand, Event, Reading, State, Unit, Weight};
+use super::{Command as ScaleCommand, Event, Reading, State, Unit, Weight, legal};
 use crate::{
     device::{Command, CommandId, Condition, DeviceError, DeviceEvent, Fault, Outcome, Reason, Value},
     runner::{Action, Input, Protocol},
@@ -124,7 +124,7 @@ impl Protocol8217 {
     fn frame(&mut self, now: Instant, frame: Frame, out: &mut Vec<Action>) {
         match frame {
             Frame::Weight { digits, net } => {
-                let Some(unit) = self.settings.unit.or_else(|| frame::unit_of(&digits)) else {
+                let Some(unit) = self.settings.unit.or_else(|| legal::unit_by_decimals(&digits)) else {
                     self.garbage = true;
                     return;
                 };
@@ -134,8 +134,7 @@ impl Protocol8217 {
                 for (id, _) in self.reads.drain(..) {
                     out.push(Action::Reply(id, Outcome::Done(Value::Weight(weight.clone()))));
                 }
-                let zero = weight.digits.bytes().all(|b| matches!(b, b'0' | b'.'));
-                let state = if zero { State::Zero } else { State::Stable };
+                let state = legal::state(true, &weight);
                 self.show(Reading { state, weight: Some(weight) }, out);
                 self.answered(now, None, out);
             }

@@ -395,6 +395,7 @@ fn verb(body: &CommandBody) -> &'static str {
         CommandBody::ReadWeight => "read_weight",
         CommandBody::ZeroScale => "zero_scale",
         CommandBody::TareScale => "tare_scale",
+        CommandBody::Measure => "measure",
     }
 }
 
@@ -405,6 +406,7 @@ fn title(body: &CommandBody) -> String {
         CommandBody::ReadWeight => "Read the weight".to_owned(),
         CommandBody::ZeroScale => "Set the scale to zero".to_owned(),
         CommandBody::TareScale => "Tare the scale".to_owned(),
+        CommandBody::Measure => "Take a measurement".to_owned(),
     }
 }
 

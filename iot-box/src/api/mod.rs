@@ -84,6 +84,7 @@ pub(crate) const ROUTES: &[Route] = &[
     change("/pairing/unpair", Needs::Technician, || post(homepage::pairing::unpair)),
     change("/devices/{id}/driver", Needs::Technician, || post(homepage::devices::choose_driver)),
     change("/devices/{id}/name", Needs::Technician, || post(homepage::devices::rename)),
+    change("/devices/{id}/settings", Needs::Technician, || post(homepage::devices::set)),
     change("/devices/{id}/test", Needs::Technician, || post(homepage::devices::test)),
     change("/devices/{id}/status-ticket", Needs::Technician, || post(homepage::devices::status_ticket)),
     change("/printers/add", Needs::Technician, || post(homepage::devices::add_printer)),

@@ -328,6 +328,7 @@ impl Row {
             requests: self.requests.clone(),
             choices: choices(&self.port),
             assigned: self.port.assigned.is_some(),
+            settings: self.driver.map_or(&[], |driver| driver.settings()),
             options: self.port.settings.clone(),
             denied_group: match &self.port.access {
                 Access::Denied { group } => Some(group.clone()),
@@ -335,7 +336,10 @@ impl Row {
             },
             address: match self.port.kind {
                 PortKind::Tcp { address } => Some(address),
-                PortKind::Serial { .. } | PortKind::Evdev { .. } | PortKind::UsbPrinter { .. } => None,
+                PortKind::Serial { .. }
+                | PortKind::Evdev { .. }
+                | PortKind::Hid { .. }
+                | PortKind::UsbPrinter { .. } => None,
             },
         }
     }
@@ -345,6 +349,7 @@ impl Row {
         let kind = || match &port.kind {
             PortKind::Serial { .. } => "Serial port".to_owned(),
             PortKind::Evdev { .. } => "Input device".to_owned(),
+            PortKind::Hid { .. } => "USB device".to_owned(),
             PortKind::UsbPrinter { .. } => "USB printer".to_owned(),
             PortKind::Tcp { address } => format!("Printer at {}", address.ip()),
         };
@@ -353,6 +358,7 @@ impl Row {
                 Some(Class::Scale) => "Scale".to_owned(),
                 Some(Class::Scanner) => "Barcode scanner".to_owned(),
                 Some(Class::Keyboard) => "Keyboard".to_owned(),
+                Some(Class::Gauge) => "Gauge".to_owned(),
                 Some(Class::Printer) | None => kind(),
             },
             ("", product) => product.to_owned(),

@@ -160,6 +160,9 @@ struct SimPort {
     #[serde(default)]
     serial_number: String,
     usb: Option<String>,
+    /// Of a HID device: its report descriptor in hexadecimal digits.
+    #[serde(default)]
+    descriptor: String,
 }
 
 #[derive(Deserialize)]
@@ -168,6 +171,7 @@ enum SimKind {
     Serial,
     Tcp,
     Evdev,
+    Hid,
 }
 
 /// The ports that a simulator wrote to its file.
@@ -187,6 +191,12 @@ fn port_info(port: SimPort) -> Result<PortInfo, String> {
     let (kind, bus) = match port.kind {
         SimKind::Serial => (PortKind::Serial { path: port.path.clone().ok_or_else(|| lacks("path"))? }, Bus::Usb),
         SimKind::Evdev => (PortKind::Evdev { path: port.path.clone().ok_or_else(|| lacks("path"))? }, Bus::Usb),
+        SimKind::Hid => {
+            let path = port.path.clone().ok_or_else(|| lacks("path"))?;
+            let descriptor = data_encoding::HEXLOWER_PERMISSIVE.decode(port.descriptor.as_bytes());
+            let descriptor = descriptor.map_err(|_| lacks("descriptor"))?;
+            (PortKind::Hid { path, descriptor }, Bus::Usb)
+        }
         SimKind::Tcp => (PortKind::Tcp { address: port.address.ok_or_else(|| lacks("address"))? }, Bus::Network),
     };
     let usb = match &port.usb {

@@ -14,6 +14,8 @@ pub(crate) struct Entry {
     pub(crate) requests: Option<mpsc::Sender<Request>>,
     /// Drivers that a person may choose for this port.
     pub(crate) choices: Vec<&'static str>,
+    /// What a person can set for it; what is set is in `options`.
+    pub(crate) settings: &'static [drivers::Setting],
     /// The driver was chosen by a person.
     pub(crate) assigned: bool,
     /// What its driver is told, as a person set it.

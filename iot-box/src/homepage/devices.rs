@@ -1,12 +1,16 @@
 //! Driver, name and test of a device; printers by address.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
+};
 
 use axum::{
     Form,
     extract::{Path, State},
     response::Redirect,
 };
+use drivers::Setting;
 use link_protocol::{
     ids::DeviceId,
     outcome::{Outcome, PrintCertainty, Value},
@@ -60,6 +64,43 @@ pub(crate) async fn choose_driver(
         }
     };
     tell(&app, &technician, flash(done))
+}
+
+/// What the driver of a device asks for; an empty field leaves it to the driver.
+pub(crate) async fn set(
+    State(app): State<App>,
+    technician: Technician,
+    Path(id): Path<String>,
+    Form(form): Form<BTreeMap<String, String>>,
+) -> Redirect {
+    let table = app.router.table().borrow().clone();
+    let done = match id.parse::<DeviceId>().ok().and_then(|id| table.get(&id).cloned()) {
+        None => Err(SettingsError::Invalid("The box does not know this device any more.")),
+        Some(entry) => match read(entry.settings, &form) {
+            Err(message) => Err(SettingsError::Refused(message)),
+            Ok(options) => {
+                let changed = app.settings.change(|s| {
+                    let set = &mut s.devices.entry(id.clone()).or_default().options;
+                    set.retain(|name, _| entry.settings.iter().all(|setting| setting.name != name));
+                    set.extend(options);
+                    s.devices.retain(|_, d| *d != crate::settings::DeviceSettings::default());
+                    Ok(())
+                });
+                changed.await.map(|()| format!("The settings of {} are saved.", entry.device.name))
+            }
+        },
+    };
+    tell(&app, &technician, flash(done))
+}
+
+fn read(settings: &[Setting], form: &BTreeMap<String, String>) -> Result<BTreeMap<String, String>, String> {
+    let mut options = BTreeMap::new();
+    for setting in settings {
+        if let Some(value) = setting.check(form.get(setting.name).map_or("", String::as_str))? {
+            options.insert(setting.name.to_owned(), value);
+        }
+    }
+    Ok(options)
 }
 
 #[derive(Deserialize)]

@@ -1,5 +1,6 @@
 //! The list of devices, and printers by address.
 
+use drivers::setting::{Kind, Setting};
 use link_protocol::up::{Connection, Device, DeviceClass, DeviceStatus};
 use maud::{Markup, html};
 
@@ -66,6 +67,7 @@ fn row(entry: &Entry, added: bool) -> Markup {
                 @if !entry.choices.is_empty() && (entry.assigned || device.driver.is_empty()) {
                     (driver(entry, &path("driver")))
                 }
+                @if !entry.settings.is_empty() { (settings(entry, &path("settings"))) }
                 details {
                     summary { "Name and details" }
                     form method="post" action=(path("name")) {
@@ -86,6 +88,52 @@ fn row(entry: &Entry, added: bool) -> Markup {
                     }
                 }
             }
+        }
+    }
+}
+
+/// What the device's driver asks for.
+fn settings(entry: &Entry, action: &str) -> Markup {
+    html! {
+        details {
+            summary { "Settings" }
+            form method="post" action=(action) {
+                @for setting in entry.settings {
+                    (field(setting, &format!("{}-{}", setting.name, entry.device.id), entry.options.get(setting.name).map(String::as_str)))
+                }
+                div .actions { button { "Save settings" } }
+            }
+        }
+    }
+}
+
+fn field(setting: &Setting, id: &str, value: Option<&str>) -> Markup {
+    let value = value.unwrap_or_default();
+    html! {
+        div .field {
+            label for=(id) { (setting.label) }
+            @match setting.kind {
+                Kind::Choice(choices) => {
+                    select id=(id) name=(setting.name) aria-describedby={ (id) "-hint" } {
+                        option value="" selected[value.is_empty()] { "Automatic" }
+                        @for (choice, words) in choices() {
+                            option value=(choice) selected[value == *choice] { (words) }
+                        }
+                    }
+                }
+                Kind::Whole { min, max } => {
+                    input id=(id) name=(setting.name) value=(value) type="number" min=(min) max=(max)
+                        aria-describedby={ (id) "-hint" };
+                }
+                Kind::Date => {
+                    input id=(id) name=(setting.name) value=(value) type="date" aria-describedby={ (id) "-hint" };
+                }
+                Kind::Text { longest } | Kind::Hex { longest } => {
+                    input id=(id) name=(setting.name) value=(value) maxlength=(longest) autocomplete="off"
+                        spellcheck="false" aria-describedby={ (id) "-hint" };
+                }
+            }
+            p id={ (id) "-hint" } .soft .small { (setting.hint) }
         }
     }
 }

@@ -224,7 +224,7 @@ async fn sell(shop: &Shop, story: &Story, cast: &mut Cast) -> Result<()> {
 async fn scan(story: &Story, cast: &mut Cast, product: &Product) -> Result<()> {
     let code = product.barcode.clone().context("picked for its barcode")?;
     let last_byte = cast.sim.scan(SCANNER, &code).await?;
-    let wanted = |body: &EventBody| matches!(body, EventBody::Barcode { text } if *text == code);
+    let wanted = |body: &EventBody| matches!(body, EventBody::Barcode { text, .. } if *text == code);
     let arrived = cast
         .till
         .next("the scan", Duration::from_secs(5), |f| matches!(f, FromBox::Event(e) if wanted(&e.body)))

@@ -6,6 +6,8 @@ use crate::{
     io::{Channel, Io, Line, Parity},
     port::{Bus, PortInfo, PortKind},
     runner::{Limits, drive},
+    scale::Unit,
+    setting::{Kind, Setting},
 };
 
 const LINE: Line = Line { baud: 9600, data_bits: 7, parity: Parity::Even, stop_bits: 1 };
@@ -35,6 +37,15 @@ impl Driver for Toledo8217 {
         (port.bus == Bus::Usb && maker.contains("mettler")).then_some(Score::Maker)
     }
 
+    fn settings(&self) -> &'static [Setting] {
+        &[Setting {
+            name: "unit",
+            label: "Unit on the scale's display",
+            hint: "The interface does not say it. Without a choice two decimals are pounds, three are kilograms.",
+            kind: Kind::Choice(|| &[("kg", "kg"), ("g", "g"), ("lb", "lb"), ("oz", "oz")]),
+        }]
+    }
+
     fn open<'a>(&'a self, port: &'a PortInfo, io: &'a dyn Io) -> BoxFuture<'a, Result<Box<dyn Device>, OpenError>> {
         Box::pin(async move {
             let channel = io.stream(port, LINE).await?;
@@ -43,7 +54,14 @@ impl Driver for Toledo8217 {
                 manufacturer: port.manufacturer.clone(),
                 model: if port.product.is_empty() { "Toledo 8217".to_owned() } else { port.product.clone() },
             };
-            Ok(Box::new(Scale { channel, identity }) as Box<dyn Device>)
+            let unit = match port.settings.get("unit").map(String::as_str) {
+                Some("kg") => Some(Unit::Kg),
+                Some("g") => Some(Unit::G),
+                Some("lb") => Some(Unit::Lb),
+                Some("oz") => Some(Unit::Oz),
+                _ => None,
+            };
+            Ok(Box::new(Scale { channel, identity, settings: Settings { unit } }) as Box<dyn Device>)
         })
     }
 }
@@ -51,6 +69,7 @@ impl Driver for Toledo8217 {
 struct Scale {
     channel: Box<dyn Channel>,
     identity: Identity,
+    settings: Settings,
 }
 
 impl Device for Scale {
@@ -59,6 +78,6 @@ impl Device for Scale {
     }
 
     fn run(self: Box<Self>, ctx: DeviceCtx) -> BoxFuture<'static, Result<(), DeviceError>> {
-        Box::pin(drive(Protocol8217::new(Settings::default()), self.channel, ctx, Limits::default()))
+        Box::pin(drive(Protocol8217::new(self.settings), self.channel, ctx, Limits::default()))
     }
 }

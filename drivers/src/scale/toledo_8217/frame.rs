@@ -2,7 +2,7 @@
 
 use crate::{
     device::Reason,
-    scale::{State, Unit},
+    scale::{State, legal},
 };
 
 const STX: u8 = 0x02;
@@ -174,15 +174,5 @@ fn digits(number: &[u8]) -> Option<String> {
     if !plain(whole) || !plain(decimals) || whole.len() > 5 || decimals.len() > 4 {
         return None;
     }
-    let whole = whole.trim_start_matches('0');
-    Some(format!("{}.{decimals}", if whole.is_empty() { "0" } else { whole }))
-}
-
-/// Manual: two decimals are pounds, three are kilograms.
-pub(super) fn unit_of(digits: &str) -> Option<Unit> {
-    match digits.split_once('.')?.1.len() {
-        2 => Some(Unit::Lb),
-        3 => Some(Unit::Kg),
-        _ => None,
-    }
+    legal::digits(number)
 }

@@ -97,7 +97,15 @@ fn content(kind: &str, data: &serde_json::Value) -> String {
         "drawer" => flag("open").map(|open| if open { "opened" } else { "closed" }.to_owned()),
         "key" => text("key")
             .zip(flag("pressed"))
-            .map(|(key, pressed)| format!("{key} {}", if pressed { "pressed" } else { "released" })),
+            .map(|(key, pressed)| format!("{key} {}", if pressed { "pressed" } else { "released" }))
+            .map(|words| match data.get("count").and_then(serde_json::Value::as_u64) {
+                Some(count) if count > 1 => format!("{words}, {count} times in a row"),
+                _ => words,
+            }),
+        "measurement" => text("value").zip(text("unit")).map(|(value, unit)| match unit {
+            "unknown" => value.to_owned(),
+            unit => format!("{value} {}", unit.replace('_', " ")),
+        }),
         _ => None,
     };
     words.unwrap_or_else(|| data.to_string())
@@ -115,6 +123,11 @@ mod tests {
         assert_eq!(content("weight", &json!({"weight": "1.234", "unit": "kg", "net": true})), "1.234 kg net");
         assert_eq!(content("drawer", &json!({"open": false})), "closed");
         assert_eq!(content("key", &json!({"key": "KEY_A", "pressed": true})), "KEY_A pressed");
+        assert_eq!(
+            content("key", &json!({"key": "KEY_A", "pressed": true, "count": 2})),
+            "KEY_A pressed, 2 times in a row"
+        );
+        assert_eq!(content("measurement", &json!({"value": "-1.25", "unit": "mm"})), "-1.25 mm");
         assert_eq!(content("tomorrow", &json!({"x": 1})), r#"{"x":1}"#);
         assert_eq!(content("weight", &json!({"grams": 3})), r#"{"grams":3}"#);
     }

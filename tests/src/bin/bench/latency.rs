@@ -63,7 +63,7 @@ async fn measure(medium: &str, box_root: &Path, goals: bool) -> Result<()> {
     for n in 0..SCANS {
         let code = format!("{n:012}");
         let last_byte = sim.scan("bench-scanner", &code).await?;
-        let is_it = |f: &FromBox| matches!(f, FromBox::Event(e) if matches!(&e.body, EventBody::Barcode { text } if *text == code));
+        let is_it = |f: &FromBox| matches!(f, FromBox::Event(e) if matches!(&e.body, EventBody::Barcode { text, .. } if *text == code));
         let arrived = till.next("the scan", PATIENCE, is_it).await?;
         samples.push(ms_between(last_byte, arrived.at_us));
     }

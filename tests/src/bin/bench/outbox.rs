@@ -31,7 +31,7 @@ async fn append(medium: &str, root: &Path) -> Result<()> {
     let mut samples = Vec::with_capacity(1000);
     for n in 0..1000 {
         let began = Instant::now();
-        outbox.append(device()?, 0, EventBody::Barcode { text: format!("{n:013}") }).await?;
+        outbox.append(device()?, 0, EventBody::barcode(format!("{n:013}"))).await?;
         samples.push(began.elapsed().as_secs_f64() * 1000.0);
     }
     for percent in [50, 99] {
@@ -51,7 +51,7 @@ async fn replay() -> Result<()> {
         let outbox = outbox.clone();
         writers.spawn(async move {
             for n in 0..EVENTS / 50 {
-                outbox.append(device()?, 0, EventBody::Barcode { text: format!("{writer:04}{n:09}") }).await?;
+                outbox.append(device()?, 0, EventBody::barcode(format!("{writer:04}{n:09}"))).await?;
             }
             anyhow::Ok(())
         });

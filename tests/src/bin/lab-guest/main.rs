@@ -340,7 +340,7 @@ impl Lab {
         let told: Vec<&str> = events
             .iter()
             .filter_map(|event| match &event.body {
-                EventBody::Barcode { text } => Some(text.as_str()),
+                EventBody::Barcode { text, .. } => Some(text.as_str()),
                 _ => None,
             })
             .collect();

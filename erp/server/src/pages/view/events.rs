@@ -132,6 +132,7 @@ fn type_icon(kind: &str) -> &'static str {
         "weight" => "scale",
         "drawer" => "drawer",
         "key" => "keyboard",
+        "measurement" => "gauge",
         _ => "pulse",
     }
 }
@@ -142,6 +143,7 @@ fn type_word(kind: &str) -> &str {
         "weight" => "Weight",
         "drawer" => "Drawer",
         "key" => "Key",
+        "measurement" => "Measurement",
         other => other,
     }
 }
