@@ -17,6 +17,7 @@ mod kernel;
 mod plan;
 mod record;
 pub mod resolve;
+pub mod translate;
 mod value;
 pub mod view;
 
@@ -26,8 +27,9 @@ pub use domain::{Domain, DomainError, Leaf, Op, Operand, Term};
 pub use error::{Error, Operation};
 pub use execute::{
     Change, ChangeKind, Column, Db, Dump, Engine, Env, Group, Groups, Inserted, Install, Key, Load, LostField,
-    LostModel, Options, Principal, Savepoint, Search, Sudo, Table, Uninstall,
+    LostModel, Options, Principal, Savepoint, Search, Speaking, Sudo, Table, Uninstall,
 };
 pub use plan::{Aggregator, Granularity, Grouping, default_aggregator};
+pub use translate::Words;
 pub use record::{Command, Record, Values};
 pub use value::{FromValue, Id, Uid, Value};

@@ -2,6 +2,7 @@
 
 mod company;
 mod language;
+mod language_files;
 mod money;
 mod partner;
 mod partner_code;
@@ -23,8 +24,8 @@ pub(crate) fn app() -> App {
                 .own_fields(&rights::OWN),
         )
         .model(parameters());
-    let app = rights::add(users::add(company::add(partner::add(language::add(places::add(money::add(app)))))));
-    screens(security::declare(records(app)))
+    let app = rights::add(users::add(company::add(partner::add(language_files::add(language::add(places::add(money::add(app))))))));
+    language_files::screens(screens(security::declare(records(app))))
 }
 
 fn records(app: App) -> App {
@@ -120,7 +121,7 @@ fn screens(app: App) -> App {
                 .sequence(4),
         )
         .menu(Menu::new("menu_translation", "Translations").parent("menu_administration").sequence(5).groups(&system))
-        .menu(Menu::new("menu_res_lang", "Languages").parent("menu_translation").action("action_res_lang"))
+        .menu(Menu::new("menu_res_lang", "Languages").parent("menu_translation").action("action_res_lang").sequence(1))
         .menu(
             Menu::new("menu_technical", "Technical")
                 .parent("menu_administration")

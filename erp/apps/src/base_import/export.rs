@@ -83,7 +83,8 @@ pub async fn export_file(env: &mut Env, format: &str, wish: Json) -> Result<Expo
         }
     };
     let zone = env.context().tz.as_deref().and_then(|name| TimeZone::get(name).ok()).unwrap_or(TimeZone::UTC);
-    let label = env.registry().model(&wish.model)?.label.clone();
+    env.learn_words().await?;
+    let label = env.words().model(env.registry().model(&wish.model)?).to_owned();
     let paths: Vec<String> = wish.fields.iter().map(|field| field.name.clone()).collect();
     let headers: Vec<String> = wish
         .fields
@@ -136,6 +137,8 @@ pub async fn template(env: &mut Env, model: &str) -> Result<Exported, Error> {
     let tree = fields::tree(env, model, 1).await?;
     let registry = env.registry().clone();
     let def = registry.model(model)?;
+    let words = env.words();
+    let label = words.model(def);
     let mut headers = vec!["External ID".to_owned()];
     let useful = |kind: &str| !matches!(kind, "one2many" | "binary" | "json" | "reference" | "html");
     // As they were declared: the important ones come first.
@@ -151,17 +154,17 @@ pub async fn template(env: &mut Env, model: &str) -> Result<Exported, Error> {
     let mut file = tempfile::tempfile().map_err(unwritable)?;
     {
         let to: Box<dyn Write + Send> = Box::new(file.try_clone().map_err(unwritable)?);
-        let made = write::writer("xlsx", &def.label, false, to);
+        let made = write::writer("xlsx", label, false, to);
         let mut writer = made.ok_or_else(|| unwritable("no such format"))?.map_err(unwritable)?;
         writer.header(&headers).map_err(unwritable)?;
         writer.finish().map_err(unwritable)?;
     }
     file.seek(SeekFrom::Start(0)).map_err(unwritable)?;
-    Ok(Exported { file, name: format!("{} template.xlsx", def.label), media_type: FORMATS[0].2 })
+    Ok(Exported { file, name: format!("{label} template.xlsx"), media_type: FORMATS[0].2 })
 }
 
 pub(super) async fn get_import_templates(env: &mut Env, call: Call) -> Result<Json, Error> {
-    let label = env.registry().model(&call.model)?.label.clone();
+    let label = env.words().model(env.registry().model(&call.model)?).to_owned();
     let path = format!("/base_import/template/{}", call.model);
     Ok(json!([{ "label": format!("Import Template for {label}"), "template": path }]))
 }

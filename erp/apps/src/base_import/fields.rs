@@ -14,6 +14,8 @@ pub(super) struct Node {
     /// Technical name: the last part of the path.
     pub(super) name: String,
     pub(super) label: String,
+    /// The label in the source's language, which many files have whatever people speak.
+    pub(super) source: String,
     /// Type of the field; `id` for external and database ids.
     pub(super) kind: String,
     pub(super) required: bool,
@@ -28,6 +30,7 @@ impl Node {
         Node {
             name: name.into(),
             label: label.into(),
+            source: label.into(),
             kind: "id".into(),
             required: false,
             selection: Vec::new(),
@@ -106,7 +109,9 @@ fn below<'a>(
             let selection = selection
                 .filter_map(|pair| Some((pair.get(0)?.as_str()?.to_owned(), pair.get(1)?.as_str()?.to_owned())))
                 .collect();
+            let source = env.registry().model(model)?.field(&name).map(|field| field.label.clone()).unwrap_or_default();
             nodes.push(Node {
+                source,
                 label: text("string").to_owned(),
                 required: field.get("required").and_then(Json::as_bool).unwrap_or(false),
                 name,

@@ -72,7 +72,8 @@ fn step<'t>(header: &str, fits: &[&str], tree: &'t [Node]) -> Option<(&'t Node, 
     if wanted == "id" {
         return tree.iter().find(|node| node.name == "id").map(|node| (node, 0.0));
     }
-    let same = |node: &&Node| node.name.to_lowercase() == wanted || node.label.to_lowercase() == wanted;
+    let names = |node: &Node| [&node.name, &node.label, &node.source].map(|name| name.to_lowercase());
+    let same = |node: &&Node| names(node).contains(&wanted);
     if let Some(node) = tree.iter().find(same) {
         return Some((node, 0.0));
     }
@@ -80,7 +81,7 @@ fn step<'t>(header: &str, fits: &[&str], tree: &'t [Node]) -> Option<(&'t Node, 
     for node in
         tree.iter().filter(|node| fits.is_empty() || fits.contains(&"all") || fits.contains(&node.kind.as_str()))
     {
-        let near = similarity(&wanted, &node.name.to_lowercase()).max(similarity(&wanted, &node.label.to_lowercase()));
+        let near = names(node).iter().map(|name| similarity(&wanted, name)).fold(0.0, f64::max);
         if near > SIMILAR && best.is_none_or(|(_, distance)| 1.0 - near < distance) {
             best = Some((node, 1.0 - near));
         }
@@ -114,6 +115,7 @@ mod tests {
         Node {
             name: name.into(),
             label: label.into(),
+            source: label.into(),
             kind: kind.into(),
             required: false,
             selection: Vec::new(),

@@ -21,7 +21,8 @@ impl Env {
     /// The models that the user may read, by name, with what people call them.
     pub fn described_models(&self) -> Vec<Json> {
         let models = self.registry().models().filter(|model| self.check_right(&model.name, Operation::Read).is_ok());
-        models.map(|model| json!({"model": &*model.name, "name": model.label})).collect()
+        let words = self.words();
+        models.map(|model| json!({"model": &*model.name, "name": words.model(model)})).collect()
     }
 
     /// Fields and methods of a model.
@@ -38,7 +39,7 @@ impl Env {
         let methods = registry.methods.list(model).into_iter();
         Ok(Described {
             model: name.to_owned(),
-            name: model.label.clone(),
+            name: self.words().model(model).to_owned(),
             doc: model.description.clone(),
             fields,
             methods: methods.map(|(name, method)| (name.to_owned(), described(method))).collect(),
@@ -65,7 +66,7 @@ impl Env {
         let described = fields::describe(self, model, None, None);
         let properties: Map<String, Json> =
             described.into_iter().map(|(name, field)| (name, property(&field))).collect();
-        json!({"type": "object", "title": model.label, "description": model.description, "properties": properties})
+        json!({"type": "object", "title": self.words().model(model), "description": model.description, "properties": properties})
     }
 }
 

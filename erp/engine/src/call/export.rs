@@ -147,6 +147,7 @@ impl Work {
         ids: Vec<Id>,
     ) -> BoxFuture<'a, Result<HashMap<Id, Rows>, Error>> {
         Box::pin(async move {
+            let (registry, words) = (env.registry().clone(), env.words());
             let mut fields: Vec<&str> = node.cells.iter().map(|cell| cell.field.name.as_str()).collect();
             for (field, _) in &node.below {
                 if !fields.contains(&field.name.as_str()) {
@@ -195,7 +196,8 @@ impl Work {
                             if named.is_empty() { Value::Null } else { Value::Text(named.join(",")) }
                         }
                         (Kind::Selection { options }, Value::Text(key)) => {
-                            let label = options.iter().find(|(known, _)| known == key).map(|(_, label)| label);
+                            let label = options.iter().find(|(known, _)| known == key);
+                            let label = label.map(|(_, label)| words.option(&registry, node.model, field, (key, label)));
                             Value::from(label.unwrap_or(key))
                         }
                         (_, value) => value.clone(),

@@ -5,7 +5,8 @@ use serde_json::{Map, Value as Json, json};
 use crate::{
     declare::{Call, Compute, Done},
     execute::Env,
-    resolve::{FieldDef, Kind, ModelDef},
+    resolve::{FieldDef, Kind, ModelDef, Registry},
+    translate::Words,
 };
 
 pub(super) fn fields_get(env: &mut Env, call: Call) -> Done<'_, Json> {
@@ -28,10 +29,11 @@ pub(crate) fn describe(
     let names = names.filter(|names| !names.is_empty());
     let attributes = attributes.filter(|attributes| !attributes.is_empty());
     let wanted = |field: &&FieldDef| names.is_none_or(|names| names.contains(&field.name));
+    let words = env.words();
     let fields = model.fields.iter().filter(|field| env.may_see(field)).filter(wanted);
     fields
         .map(|field| {
-            let mut all = attributes_of(model, field);
+            let mut all = attributes_of((env.registry(), &words), model, field);
             if let Some(attributes) = attributes {
                 all.retain(|name, _| attributes.contains(name));
             }
@@ -62,11 +64,7 @@ pub(super) fn type_name(kind: &Kind) -> &'static str {
     }
 }
 
-fn pairs(options: &[(String, String)]) -> Json {
-    options.iter().map(|(value, label)| json!([value, label])).collect()
-}
-
-fn attributes_of(model: &ModelDef, field: &FieldDef) -> Map<String, Json> {
+fn attributes_of((registry, words): (&Registry, &Words), model: &ModelDef, field: &FieldDef) -> Map<String, Json> {
     let stamp =
         model.log_access && matches!(field.name.as_str(), "create_date" | "create_uid" | "write_date" | "write_uid");
     let column = field.is_column();
@@ -81,7 +79,7 @@ fn attributes_of(model: &ModelDef, field: &FieldDef) -> Map<String, Json> {
     let mut set = |name: &str, value: Json| drop(all.insert(name.to_owned(), value));
     set("name", field.name.as_str().into());
     set("type", type_name(&field.kind).into());
-    set("string", field.label.as_str().into());
+    set("string", words.label(registry, model, field).into());
     set("required", field.required.into());
     set("readonly", fixed.into());
     set("store", (column || field.kind.is_list() && !field.is_computed()).into());
@@ -95,11 +93,11 @@ fn attributes_of(model: &ModelDef, field: &FieldDef) -> Map<String, Json> {
     set("change_default", false.into());
     set("depends", depends.into());
     set("copy", field.copy.into());
-    if field.translate {
+    if field.translate || field.translate_pieces {
         set("translate", true.into());
     }
     if !field.help.is_empty() {
-        set("help", field.help.as_str().into());
+        set("help", words.help(registry, model, field).into());
     }
     if !field.groups.is_empty() {
         set("groups", field.groups.join(",").into());
@@ -123,14 +121,30 @@ fn attributes_of(model: &ModelDef, field: &FieldDef) -> Map<String, Json> {
         None => {}
     }
     match &field.kind {
+        Kind::Char { .. } if field.language => {
+            set("type", "selection".into());
+            set("selection", registry.words.languages().iter().map(|(code, name)| json!([code, name])).collect());
+        }
         Kind::Char { size } => {
             set("trim", true.into());
             if let Some(size) = size {
                 set("size", (*size).into());
             }
         }
-        Kind::Selection { options } => set("selection", pairs(options)),
-        Kind::Reference { models } => set("selection", pairs(models)),
+        Kind::Selection { options } => {
+            let option = |(value, label): &(String, String)| {
+                json!([value, words.option(registry, model, field, (value, label))])
+            };
+            set("selection", options.iter().map(option).collect());
+        }
+        Kind::Reference { models } => {
+            // Options that are called as their models are follow these.
+            let option = |(value, label): &(String, String)| match registry.model(value) {
+                Ok(model) if model.label == *label => json!([value, words.model(model)]),
+                _ => json!([value, label]),
+            };
+            set("selection", models.iter().map(option).collect());
+        }
         Kind::Decimal { digits, scale } => set("digits", json!([digits, scale])),
         Kind::Monetary { currency } => set("currency_field", currency.as_str().into()),
         Kind::Binary { in_row } => set("attachment", (!in_row).into()),

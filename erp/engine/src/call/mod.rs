@@ -16,6 +16,7 @@ mod methods;
 mod reading;
 mod rights;
 mod standard;
+mod translations;
 mod web;
 pub(crate) mod wire;
 mod writing;
@@ -54,6 +55,7 @@ impl Env {
                 return Err(Error::Argument { name: "context".to_owned(), problem: "it must be an object".to_owned() });
             }
         }
+        self.learn_words().await?;
         let call = bind::bind(found, name, args, kwargs)?;
         (found.run)(self, call).await
     }

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::LazyLock};
 
 use serde_json::{Value as Json, json};
 
-use super::{export, external, fields, groups, import, reading, rights, web, writing};
+use super::{export, external, fields, groups, import, reading, rights, translations, web, writing};
 use crate::{
     declare::{Method, MethodFn},
     resolve::ModelDef,
@@ -133,6 +133,15 @@ static TABLE: LazyLock<Vec<Method>> = LazyLock::new(|| {
             .optional("order", NONE)
             .readonly()
             .doc("Records in groups by all the fields, with the aggregates under the names that they were asked by."),
+        records("get_field_translations", translations::get_field_translations)
+            .param("field_name")
+            .optional("langs", NONE)
+            .readonly()
+            .doc("[[{lang, source, value}], {translation_type, translation_show_source}] of one record's field."),
+        records("update_field_translations", translations::update_field_translations)
+            .param("field_name")
+            .param("translations")
+            .doc("Translations of a field by language: a text, or texts by their sources; false takes one away."),
         records("get_metadata", external::get_metadata)
             .readonly()
             .doc("Who made and changed records and when, and their external ids."),

@@ -30,6 +30,12 @@ pub struct Field {
     /// The text may differ by language; the column holds the source text (en_US).
     #[serde(default)]
     pub translate: bool,
+    /// The text is made of pieces that are translated one by one, as the labels of a view are.
+    #[serde(default)]
+    pub translate_pieces: bool,
+    /// The code of a language: clients offer those that people may choose.
+    #[serde(default)]
+    pub language: bool,
     /// Each company has a value of its own.
     #[serde(default)]
     pub company_dependent: bool,
@@ -199,6 +205,8 @@ impl Field {
             groups: Vec::new(),
             secret: false,
             translate: false,
+            translate_pieces: false,
+            language: false,
             company_dependent: false,
             copy: None,
             compute: None,
@@ -378,6 +386,17 @@ impl Field {
 
     pub fn secret(mut self) -> Field {
         self.secret = true;
+        self
+    }
+
+    /// A text that is the code of a language, such as `de_DE`; clients offer those that people may choose.
+    pub fn language(mut self) -> Field {
+        self.language = true;
+        self
+    }
+
+    pub fn translate_pieces(mut self) -> Field {
+        self.translate_pieces = true;
         self
     }
 

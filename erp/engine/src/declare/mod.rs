@@ -14,7 +14,7 @@ pub use code::{
 pub use data::{DataRow, DataValue};
 pub use field::{Compute, Default, Field, FieldType, OnDelete};
 pub use model::{Access, Check, Model, Principals, Rule, Unique};
-pub use view::{DataFile, Group, Menu, View, WindowAction};
+pub use view::{DataFile, Group, Menu, Translation, View, WindowAction};
 
 use serde::{Deserialize, Serialize};
 
@@ -72,6 +72,9 @@ pub struct App {
     pub files: Vec<DataFile>,
     #[serde(default)]
     pub demo_files: Vec<DataFile>,
+    /// PO files, one for each language.
+    #[serde(default)]
+    pub translations: Vec<Translation>,
     #[serde(skip)]
     pub code: Code,
 }
@@ -170,6 +173,12 @@ impl App {
 
     pub fn demo_file(mut self, name: &str, content: &str) -> App {
         self.demo_files.push(DataFile { name: name.to_owned(), content: content.to_owned(), noupdate: true });
+        self
+    }
+
+    /// The app's words in a language such as `de` or `pt_BR`; the content mostly comes by `include_str!`.
+    pub fn translation(mut self, lang: &str, content: &str) -> App {
+        self.translations.push(Translation { lang: lang.to_owned(), content: content.to_owned() });
         self
     }
 

@@ -261,3 +261,13 @@ pub struct DataFile {
     #[serde(default)]
     pub noupdate: bool,
 }
+
+/// The app's words in one language.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Translation {
+    /// A language such as `de`, or one of a country such as `de_AT`, which says only what it says otherwise.
+    pub lang: String,
+    /// A PO file.
+    pub content: String,
+}

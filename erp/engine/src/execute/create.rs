@@ -238,7 +238,7 @@ impl Env {
                     None => self.default_of(model, field)?,
                 };
                 if field.required && value.is_null() && !field.is_computed() {
-                    return Err(needs_value(model, field));
+                    return Err(needs_value(self, model, field));
                 }
                 Ok(value)
             })
@@ -320,10 +320,11 @@ pub(super) fn not_written(model: &ModelDef, field: &str) -> Error {
     }
 }
 
-pub(super) fn needs_value(model: &ModelDef, field: &FieldDef) -> Error {
+pub(super) fn needs_value(env: &Env, model: &ModelDef, field: &FieldDef) -> Error {
+    let words = env.words();
     Error::Validation {
         model: model.name.to_string(),
         field: field.name.clone(),
-        problem: format!("{} must not be empty; give it a value", field.label),
+        problem: format!("{} must not be empty; give it a value", words.label(env.registry(), model, field)),
     }
 }

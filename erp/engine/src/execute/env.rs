@@ -16,6 +16,7 @@ use crate::{
     error::{Error, Operation},
     plan::{Actor, Dialect, Planner, Principal, Reading, Statement},
     resolve::{ModelDef, Registry},
+    translate::Terms,
     value::{Id, Uid, Value},
 };
 
@@ -43,6 +44,10 @@ pub struct Env {
     pub(super) tracked: Before,
     /// Defaults that people set, by model; looked up once.
     pub(super) people_set: HashMap<Arc<str>, BTreeMap<String, serde_json::Value>>,
+    /// Words of the language that was learnt last.
+    pub(super) learnt: Option<(String, Arc<Terms>)>,
+    /// Whether the person works in developer mode, which shows what is technical.
+    pub(super) debug: bool,
 }
 
 /// The registry as it was; and if it was resolved anew in this transaction, with what.
@@ -127,6 +132,8 @@ impl Env {
             rechecks: Rechecks::default(),
             tracked: Before::default(),
             people_set: HashMap::new(),
+            learnt: None,
+            debug: false,
         }
     }
 
@@ -149,6 +156,20 @@ impl Env {
         self.actor.rights.as_ref().is_none_or(|own| own.has_group(key))
     }
 
+    /// Developer mode: views and menus show what the group Technical Features is for.
+    pub fn set_debug(&mut self, on: bool) {
+        self.debug = on;
+    }
+
+    /// Whether a view shows what is for this group: of Technical Features only in developer mode.
+    pub(crate) fn shows_to_group(&self, key: &str) -> bool {
+        (self.debug || key != crate::kernel::TECHNICAL) && self.has_group(key)
+    }
+
+    pub(crate) fn is_debug(&self) -> bool {
+        self.debug
+    }
+
     /// What the user may; nothing for the superuser.
     pub fn principal(&self) -> Option<&Arc<Principal>> {
         self.actor.rights.as_ref()
@@ -169,6 +190,11 @@ impl Env {
     /// Whether this transaction made, changed or deleted records of the model.
     pub(crate) fn has_changed(&self, model: &str) -> bool {
         self.pending.touches(model)
+    }
+
+    /// The record counts as changed, though none of its columns is.
+    pub(crate) fn touch(&mut self, model: &ModelDef, id: Id) {
+        self.pending.add(&model.name, super::ChangeKind::Written, [id]);
     }
 
     /// What messages call the user.
@@ -352,7 +378,7 @@ impl Env {
         self.ready_to_write().await?;
         let rows = match self.query_unsettled(statement, &[Reading::Id]).await {
             Ok(rows) => rows,
-            Err(error) => return Err(error.about(&self.registry, model)),
+            Err(error) => return Err(error.about(&self.registry, &self.words(), model)),
         };
         Ok(ids(rows))
     }
@@ -362,7 +388,7 @@ impl Env {
         self.ready_to_write().await?;
         match self.link.execute(statement).await {
             Ok(count) => Ok(count),
-            Err(error) => Err(self.judge(error).await.about(&self.registry, model)),
+            Err(error) => Err(self.judge(error).await.about(&self.registry, &self.words(), model)),
         }
     }
 

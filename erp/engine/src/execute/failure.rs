@@ -5,6 +5,7 @@ use sqlx::error::ErrorKind;
 use crate::{
     error::Error,
     resolve::{ModelDef, Registry},
+    translate::Words,
 };
 
 impl Error {
@@ -45,10 +46,10 @@ impl Error {
     }
 
     /// The same, when it was about writing to `model`.
-    pub(super) fn about(self, registry: &Registry, model: &ModelDef) -> Error {
+    pub(super) fn about(self, registry: &Registry, words: &Words, model: &ModelDef) -> Error {
         let Error::Database(sqlx::Error::Database(database)) = &self else { return self };
         match database.kind() {
-            ErrorKind::UniqueViolation => unique(registry, model, database.as_ref()).unwrap_or(self),
+            ErrorKind::UniqueViolation => unique((registry, words), model, database.as_ref()).unwrap_or(self),
             ErrorKind::ForeignKeyViolation => Error::Validation {
                 model: model.name.to_string(),
                 field: database
@@ -64,7 +65,7 @@ impl Error {
     }
 }
 
-fn unique(registry: &Registry, model: &ModelDef, database: &dyn sqlx::error::DatabaseError) -> Option<Error> {
+fn unique((registry, words): (&Registry, &Words), model: &ModelDef, database: &dyn sqlx::error::DatabaseError) -> Option<Error> {
     let (model, constraint) = match database.constraint() {
         Some(name) => std::iter::once(model)
             .chain(registry.models())
@@ -80,13 +81,13 @@ fn unique(registry: &Registry, model: &ModelDef, database: &dyn sqlx::error::Dat
         }
     };
     let labels: Vec<&str> =
-        constraint.fields.iter().map(|name| model.find(name).map_or(name.as_str(), |field| &field.label)).collect();
+        constraint.fields.iter().map(|name| model.find(name).map_or(name.as_str(), |field| words.label(registry, model, field))).collect();
     let problem = match constraint.message.is_empty() {
         false => constraint.message.clone(),
         true => format!(
             "{} must be unique, and another {} has it already; choose another",
             labels.join(" and "),
-            model.label
+            words.model(model)
         ),
     };
     Some(Error::UniqueViolation { model: model.name.to_string(), fields: constraint.fields.clone(), problem })

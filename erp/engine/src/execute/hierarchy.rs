@@ -28,7 +28,9 @@ impl Env {
             let statement = Statement { sql, values: sea_query::Values(Vec::new()) };
             let circles = self.number_unsettled(statement).await?;
             if circles > 0 {
-                let problem = format!("recursive hierarchy: a {} cannot be above itself; choose another", model.label);
+                let words = self.words();
+                let problem =
+                    format!("recursive hierarchy: a {} cannot be above itself; choose another", words.model(model));
                 let circle = Error::Validation { model: model.name.to_string(), field: field.name.clone(), problem };
                 return Err(self.fail(circle));
             }

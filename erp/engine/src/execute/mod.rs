@@ -32,6 +32,7 @@ mod sequence;
 mod sides;
 mod store;
 mod unlink;
+mod words;
 mod write;
 mod write_each;
 
@@ -49,9 +50,11 @@ pub use dump::{Column, Dump, Table};
 pub use env::{Env, Savepoint, Sudo};
 pub(crate) use form::Form;
 pub use group::{Group, Groups, Key};
+pub(crate) use life::known_lang;
 pub use life::{Install, Load, LostField, LostModel, Options, Uninstall};
 use principal::Principals;
 pub use read::Search;
+pub use words::Speaking;
 
 use crate::{declare::App, error::Error, plan::Actor, resolve::Registry, value::Uid};
 

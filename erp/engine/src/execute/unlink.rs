@@ -119,7 +119,7 @@ impl Env {
             OnDelete::Restrict => {
                 let refused = Error::StillReferenced {
                     model: model.name.to_string(),
-                    by_model: child.label.clone(),
+                    by_model: self.words().model(child).to_owned(),
                     by_field: field.to_owned(),
                     count: found.len() as u64,
                 };

@@ -171,7 +171,7 @@ impl Env {
             }
             let value = self.given(model, field, value, Operation::Write)?;
             if field.required && value.is_null() {
-                return Err(needs_value(model, field));
+                return Err(needs_value(self, model, field));
             }
             if let Value::Commands(commands) = value {
                 given.apart.lists.push((field, commands));

@@ -18,6 +18,10 @@ use crate::declare::App;
 pub(crate) const NAME: &str = "kernel";
 /// Technical name of the app that what people declare at run time counts as.
 pub(crate) const CUSTOM: &str = "studio_customization";
+/// The group of those who see what is technical, in developer mode.
+pub(crate) const TECHNICAL: &str = "base.group_no_one";
+/// The model of an app that says which languages there are; without it there is one.
+pub(crate) const LANGUAGES: &str = "res.lang";
 /// The app under whose name the kernel's records have their external ids.
 pub(crate) const BASE: &str = "base";
 

@@ -21,6 +21,7 @@ pub(super) fn declare(app: App) -> App {
             .description("Texts of records in other languages than the source's")
             .field(Field::char("lang").required())
             .field(Field::text("value"))
+            .field(Field::char("module").help("The app whose file it is from; empty when a person wrote it"))
             .unique(&["model", "field", "res_id", "lang"], "this text is translated already"),
     )
     .model(

@@ -8,11 +8,9 @@ use crate::{
     error::Error,
     kernel::{COMPANY_VALUES, TRANSLATIONS},
     resolve::{FieldDef, Kind, ModelDef},
+    translate::SOURCE_LANG,
     value::{Id, Value},
 };
-
-/// The language of the texts in the rows themselves.
-pub(crate) const SOURCE_LANG: &str = "en_US";
 
 /// For whom a value stands beside the row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,7 +112,10 @@ impl Planner<'_> {
                 .map_err(|error| Error::Domain { model: model.name.to_string(), problem: error.to_string() })?;
         }
         let unique = ["model", "field", "res_id", key].map(Alias::new);
-        query.on_conflict(OnConflict::columns(unique).update_column(Alias::new(value_column)).to_owned());
+        // What a person writes is his from now on, no app's.
+        let changed: &[&str] = if matches!(side, Side::Lang(_)) { &[value_column, "module"] } else { &[value_column] };
+        let changed = changed.iter().copied().map(Alias::new);
+        query.on_conflict(OnConflict::columns(unique).update_columns(changed).to_owned());
         Ok(self.built(&query))
     }
 

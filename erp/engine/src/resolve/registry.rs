@@ -28,6 +28,8 @@ pub struct Registry {
     pub(crate) methods: crate::call::Methods,
     /// What was worked out from views and menus.
     pub(crate) screens: crate::kernel::Screens,
+    /// Words of the languages that were asked for.
+    pub(crate) words: crate::translate::Known,
     /// Link tables of many2many fields by name.
     pub(crate) links: BTreeMap<String, LinkTable>,
     /// Counts up with every change of what is declared in this database; 0 for one that was only resolved.
@@ -100,6 +102,10 @@ pub struct FieldDef {
     /// The model that it is a field of.
     pub model: Option<Arc<str>>,
     pub translate: bool,
+    /// Its text is made of pieces that are translated one by one.
+    pub translate_pieces: bool,
+    /// It holds the code of a language.
+    pub language: bool,
     pub company_dependent: bool,
     /// Whether a copy of the record takes it along.
     pub copy: bool,

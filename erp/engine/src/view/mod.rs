@@ -27,7 +27,7 @@ pub use combine::{Combined, ViewSource, combine};
 pub use default::default_arch;
 pub use error::{Origin, ViewError};
 pub use kind::{ViewKind, kind_of_arch};
-pub use present::{Presented, Viewer, present, terms};
+pub use present::{Presented, Viewer, present, terms, terms_of_arch};
 
 /// `list` and `tree` are the same.
 fn same_tag(wanted: &str, found: &str) -> bool {

@@ -62,10 +62,26 @@ pub fn present(view: &Combined, registry: &Registry, viewer: &Viewer<'_>) -> Pre
 
 /// Texts of a view that are translated, each once, in their order.
 pub fn terms(view: &Combined) -> Vec<String> {
+    of_tree(&view.tree)
+}
+
+/// The same of an architecture as it is written, whole or an extension; none of what is no XML.
+pub fn terms_of_arch(arch: &str) -> Vec<String> {
+    Tree::parse(arch, 0).map_or_else(|_| Vec::new(), |tree| of_tree(&tree))
+}
+
+fn of_tree(tree: &Tree) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
-    for id in view.tree.subtree(NodeId::DOCUMENT) {
-        let texts: Vec<&str> = match view.tree.content(id) {
-            Content::Text(text) => vec![text.trim()],
+    for id in tree.subtree(NodeId::DOCUMENT) {
+        let texts: Vec<&str> = match tree.content(id) {
+            // An extension sets attributes by the text of elements.
+            Content::Text(text) => {
+                let set = tree.parent(id).filter(|parent| tree.tag(*parent) == "attribute");
+                match set.and_then(|set| tree.attr(set, "name")) {
+                    Some(name) if !is_label(name) => Vec::new(),
+                    _ => vec![text.trim()],
+                }
+            }
             Content::Element { attrs, .. } => {
                 attrs.iter().filter(|(name, _)| is_label(name)).map(|(_, value)| value.as_str()).collect()
             }

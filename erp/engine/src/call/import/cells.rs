@@ -52,7 +52,7 @@ pub(super) fn value(column: &Column<'_>, cell: &Json, zone: &TimeZone) -> Cell {
     let made = wire::from_json(&field.kind, kept).and_then(|value| coerce::to_store(field, value));
     match made {
         Ok(value) => Cell::Is(value),
-        Err(problem) => Cell::Wrong(format!("{problem}, in field '{}'", field.label), Json::Bool(false)),
+        Err(problem) => Cell::Wrong(format!("{problem}, in field '{}'", column.label), Json::Bool(false)),
     }
 }
 
@@ -73,15 +73,20 @@ fn choice(column: &Column<'_>, options: &[(String, String)], text: &str) -> Cell
     let found = options
         .iter()
         .find(|(key, _)| key == text)
+        .or_else(|| {
+            let own = column.options.iter().find(|(_, label)| label.to_lowercase() == wanted);
+            let key = own.map(|(key, _)| *key);
+            options.iter().find(|(known, _)| key == Some(known.as_str()))
+        })
         .or_else(|| options.iter().find(|(key, label)| key.to_lowercase() == wanted || label.to_lowercase() == wanted));
     match found {
         Some((key, _)) => Cell::Is(Value::Text(key.clone())),
         None => {
-            let labels: Vec<&str> = options.iter().map(|(_, label)| label.as_str()).collect();
+            let labels: Vec<&str> = column.options.iter().map(|(_, label)| label.as_str()).collect();
             let problem = format!(
                 "{} is no choice of field '{}'; the choices are {}",
                 quoted(text),
-                column.field.label,
+                column.label,
                 labels.join(", ")
             );
             Cell::Wrong(problem, json!(labels))

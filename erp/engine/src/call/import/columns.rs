@@ -1,6 +1,9 @@
 //! Names of columns as a tree of models: `name`, `country_id/id`, `child_ids/country_id/.id`.
 
-use crate::resolve::{FieldDef, Kind, ModelDef, Registry};
+use crate::{
+    resolve::{FieldDef, Kind, ModelDef, Registry},
+    translate::Words,
+};
 
 /// How a cell refers to a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,6 +29,10 @@ pub(super) struct Node<'r> {
 pub(super) struct Column<'r> {
     pub(super) at: usize,
     pub(super) field: &'r FieldDef,
+    /// As the person calls it.
+    pub(super) label: String,
+    /// Values of a selection with what the person calls them.
+    pub(super) options: Vec<(&'r str, String)>,
     pub(super) by: By,
     /// As it is called from the table's model.
     pub(super) path: String,
@@ -52,6 +59,7 @@ impl<'r> Node<'r> {
 pub(super) fn tree<'r>(
     model: &'r ModelDef,
     registry: &'r Registry,
+    words: &Words,
     names: &[String],
 ) -> Result<Node<'r>, (String, String)> {
     let mut root = Node::new(model, String::new());
@@ -61,7 +69,7 @@ pub(super) fn tree<'r>(
         }
         let parts = split(name);
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
-        add(&mut root, registry, at, &parts).map_err(|problem| (name.clone(), problem))?;
+        add(&mut root, (registry, words), at, &parts).map_err(|problem| (name.clone(), problem))?;
     }
     Ok(root)
 }
@@ -79,7 +87,12 @@ fn split(name: &str) -> Vec<String> {
     parts
 }
 
-fn add<'r>(node: &mut Node<'r>, registry: &'r Registry, at: usize, parts: &[&str]) -> Result<(), String> {
+fn add<'r>(
+    node: &mut Node<'r>,
+    (registry, words): (&'r Registry, &Words),
+    at: usize,
+    parts: &[&str],
+) -> Result<(), String> {
     let (first, rest) = parts.split_first().ok_or("the column has no name")?;
     let twice = || format!("two columns are for {}; leave one out", parts.join("/"));
     match kind_of_id(first) {
@@ -87,15 +100,16 @@ fn add<'r>(node: &mut Node<'r>, registry: &'r Registry, at: usize, parts: &[&str
         Some(By::Database) if rest.is_empty() => return node.database.replace(at).map_or(Ok(()), |_| Err(twice())),
         _ => {}
     }
-    let field = field(node.model, first)?;
+    let field = field((registry, words), node.model, first)?;
+    let label = words.label(registry, node.model, field);
     // One that is computed may have a way to be written; where it has none the record says so.
     if field.readonly && !(field.is_column() || field.is_written_list()) {
-        return Err(format!("{} is computed and cannot be imported", field.label));
+        return Err(format!("{label} is computed and cannot be imported"));
     }
     let comodel = field.kind.comodel().map(|name| registry.model(name)).transpose().map_err(|e| e.to_string())?;
     let by = match (comodel, rest) {
         (_, []) => By::Name,
-        (None, _) => return Err(format!("{} has no fields of its own", field.label)),
+        (None, _) => return Err(format!("{label} has no fields of its own")),
         (Some(_), [last]) if kind_of_id(last).is_some() && !matches!(field.kind, Kind::One2Many { .. }) => {
             kind_of_id(last).unwrap_or(By::Name)
         }
@@ -109,15 +123,15 @@ fn add<'r>(node: &mut Node<'r>, registry: &'r Registry, at: usize, parts: &[&str
                         node.lists.len() - 1
                     }
                 };
-                return add(&mut node.lists[place].node, registry, at, rest);
+                return add(&mut node.lists[place].node, (registry, words), at, rest);
             }
-            _ if rest.len() == 1 && comodel.rec_name.as_deref().is_some_and(|name| names(comodel, name, rest[0])) => {
+            _ if rest.len() == 1 && comodel.rec_name.as_deref().is_some_and(|name| names((registry, words), comodel, name, rest[0])) => {
                 By::Name
             }
             _ => {
                 return Err(format!(
-                    "records of {} cannot be made by way of {}; import them first, then refer to them by name, /id or /.id",
-                    comodel.label, field.label
+                    "records of {} cannot be made by way of {label}; import them first, then refer to them by name, /id or /.id",
+                    words.model(comodel)
                 ));
             }
         },
@@ -125,19 +139,28 @@ fn add<'r>(node: &mut Node<'r>, registry: &'r Registry, at: usize, parts: &[&str
     if node.cells.iter().any(|column| column.field.name == field.name) {
         return Err(match field.kind.comodel() {
             Some(_) => format!(
-                "ambiguous specification for field '{}': give only one of its name, external id and database id",
-                field.label
+                "ambiguous specification for field '{label}': give only one of its name, external id and database id"
             ),
             None => twice(),
         });
     }
     let path = format!("{}{}", node.prefix, field.name);
-    node.cells.push(Column { at, field, by, path });
+    let options = match &field.kind {
+        Kind::Selection { options } => {
+            let named = |(value, label): &'r (String, String)| {
+                (value.as_str(), words.option(registry, node.model, field, (value, label)).to_owned())
+            };
+            options.iter().map(named).collect()
+        }
+        _ => Vec::new(),
+    };
+    let label = label.to_owned();
+    node.cells.push(Column { at, field, label, options, by, path });
     Ok(())
 }
 
-fn names(model: &ModelDef, name: &str, part: &str) -> bool {
-    part == name || field(model, part).is_ok_and(|field| field.name == name || field.name == "name")
+fn names(known: (&Registry, &Words), model: &ModelDef, name: &str, part: &str) -> bool {
+    part == name || field(known, model, part).is_ok_and(|field| field.name == name || field.name == "name")
 }
 
 fn kind_of_id(part: &str) -> Option<By> {
@@ -150,13 +173,14 @@ fn kind_of_id(part: &str) -> Option<By> {
     }
 }
 
-/// By technical name, else by label.
-fn field<'r>(model: &'r ModelDef, part: &str) -> Result<&'r FieldDef, String> {
+/// By technical name, else by label: in the person's language, else in the source's.
+fn field<'r>((registry, words): (&Registry, &Words), model: &'r ModelDef, part: &str) -> Result<&'r FieldDef, String> {
     let wanted = part.to_lowercase();
     model
         .find(part)
+        .or_else(|| model.fields.iter().find(|field| words.label(registry, model, field).to_lowercase() == wanted))
         .or_else(|| model.fields.iter().find(|field| field.label.to_lowercase() == wanted))
-        .ok_or_else(|| format!("{} has no field '{}'; choose another for this column", model.label, part))
+        .ok_or_else(|| format!("{} has no field '{part}'; choose another for this column", words.model(model)))
 }
 
 #[cfg(test)]

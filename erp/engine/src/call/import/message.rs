@@ -83,7 +83,7 @@ impl Messages {
         });
         if let Some(column) = column {
             told["field"] = column.path.clone().into();
-            told["field_name"] = column.field.label.clone().into();
+            told["field_name"] = column.label.clone().into();
             told["field_path"] = column.path.split('/').collect::<Vec<_>>().into();
         } else {
             told["field"] = Json::Bool(false);

@@ -80,7 +80,7 @@ impl Env {
         let registry = self.registry().clone();
         let wishes = Wishes::of(self.context());
         let mut messages = Messages::new(rows.len());
-        let node = match columns::tree(registry.model(model)?, &registry, fields) {
+        let node = match columns::tree(registry.model(model)?, &registry, &self.words(), fields) {
             Ok(node) => node,
             Err((column, problem)) => {
                 messages.column(&column, problem);

@@ -435,7 +435,7 @@ impl<'a> Work<'a> {
                         let doubt = format!(
                             "{hits} records have the name {}, in field '{}'; the first of them was taken",
                             quoted(part),
-                            column.field.label
+                            column.label
                         );
                         self.messages.warning(batch.place(entry), Some(column), doubt);
                     }
@@ -454,7 +454,7 @@ impl<'a> Work<'a> {
                     let problem = format!(
                         "No matching record found for {what} {} in field '{}'",
                         quoted(part),
-                        column.field.label
+                        column.label
                     );
                     let more = self.possible(column);
                     usable &= self.unusable(batch, entry, column, problem, more).is_some();
@@ -479,7 +479,7 @@ impl<'a> Work<'a> {
             "view_mode": "list,form",
             "views": [[false, "list"], [false, "form"]],
             "context": { "create": false },
-            "help": format!("see all possible values of {}", column.field.label),
+            "help": format!("see all possible values of {}", column.label),
             "res_model": &**comodel,
         })
     }

@@ -132,7 +132,7 @@ impl Env {
                     continue;
                 }
                 if field.required && new.iter().all(Value::is_null) {
-                    return Err(needs_value(model, field));
+                    return Err(needs_value(self, model, field));
                 }
                 let (old, new) = (joined(field, found.of(&field.name, row).to_vec()), joined(field, new));
                 if !same(&old, &new) {

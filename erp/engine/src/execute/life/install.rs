@@ -217,6 +217,7 @@ impl Env {
         }
         self.note_versions(&new).await?;
         self.refresh_if_touched().await?;
+        self.load_translations(false).await?;
         tracing::info!(apps = order.join(", "), "apps installed");
         Ok(order)
     }
@@ -239,6 +240,7 @@ impl Env {
         self.compute_anew(&upgraded).await?;
         self.note_versions(&upgraded).await?;
         self.refresh_if_touched().await?;
+        self.load_translations(false).await?;
         tracing::info!(apps = order.join(", "), "apps upgraded");
         Ok(order)
     }

@@ -370,7 +370,7 @@ fn field_values(model: &ModelDef, model_id: Id, field: &FieldDef) -> Values {
         "required" => field.required,
         "readonly" => field.readonly,
         "index" => field.index,
-        "translate" => field.translate,
+        "translate" => field.translate || field.translate_pieces,
         "copied" => field.copy,
         "company_dependent" => field.company_dependent,
         "size" => size,

@@ -12,9 +12,11 @@ mod mirror;
 mod open;
 mod plan;
 mod rebuild;
+mod translations;
 mod restore;
 mod usage;
 
 pub use install::{LostField, LostModel, Uninstall};
 pub use open::{Install, Options};
 pub use restore::Load;
+pub(crate) use translations::known_lang;

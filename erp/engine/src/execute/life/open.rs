@@ -124,6 +124,7 @@ impl Engine {
         }
         env.note_versions(&wanted).await?;
         env.refresh_if_touched().await?;
+        env.load_translations(false).await?;
         let row = env.search("ir.registry", &domain!(), Search::order("id").limit(1)).await?;
         env.write("ir.registry", &row, values! { "fingerprint" => fingerprint }).await?;
         env.commit().await

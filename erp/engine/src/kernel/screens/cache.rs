@@ -17,11 +17,12 @@ use crate::{
 /// Views kept for as many kinds of people; more of them and it begins anew.
 const MOST: usize = 2_000;
 
-/// People who get the same: of the same groups and language. No groups: the superuser.
+/// People who get the same: of the same groups and language, in developer mode or not. No groups: the superuser.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Audience {
     pub(super) groups: Option<Vec<Id>>,
     pub(super) lang: Option<String>,
+    pub(super) debug: bool,
 }
 
 #[derive(Default)]

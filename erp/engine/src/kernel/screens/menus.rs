@@ -54,9 +54,14 @@ async fn visible(env: &mut Env) -> Result<Vec<Menu>, Error> {
     };
     let ids: Vec<Id> = rows.iter().map(|row| row.id).collect();
     let named = sources::external_ids(env, MENU, &ids).await?;
+    let hidden = match env.is_debug() {
+        true => None,
+        false => env.sudo("who sees what is technical").by_external_id(crate::kernel::TECHNICAL).await?,
+    };
     let own = env.principal().map(|own| own.group_ids());
+    let is_his = |id: &Id| Some(*id) != hidden && own.as_ref().is_none_or(|own| own.contains(id));
     let is_for = |row: &&Record| match row.value("groups_id") {
-        Value::Ids(ids) if !ids.is_empty() => own.as_ref().is_none_or(|own| ids.iter().any(|id| own.contains(id))),
+        Value::Ids(ids) if !ids.is_empty() => ids.iter().any(is_his),
         _ => true,
     };
     let wanted: Vec<(String, Id)> = rows.iter().filter_map(action).collect();
@@ -190,12 +195,22 @@ fn of_client(menu: &Menu, all: &HashMap<Id, &Menu>) -> Json {
     })
 }
 
-fn load_menus(env: &mut Env, _: Call) -> Done<'_, Json> {
-    Box::pin(shown(env, false))
+fn load_menus(env: &mut Env, call: Call) -> Done<'_, Json> {
+    Box::pin(asked(env, call, false))
 }
 
-fn load_web_menus(env: &mut Env, _: Call) -> Done<'_, Json> {
-    Box::pin(shown(env, true))
+fn load_web_menus(env: &mut Env, call: Call) -> Done<'_, Json> {
+    Box::pin(asked(env, call, true))
+}
+
+/// Developer mode is the session's, or that of one call.
+async fn asked(env: &mut Env, call: Call, web: bool) -> Result<Json, Error> {
+    let before = env.is_debug();
+    let debug: Json = call.arg("debug")?;
+    env.set_debug(before || !matches!(&debug, Json::Null | Json::Bool(false)) && debug != "" && debug != "0");
+    let answer = shown(env, web).await;
+    env.set_debug(before);
+    answer
 }
 
 impl Env {

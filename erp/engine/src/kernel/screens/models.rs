@@ -54,7 +54,7 @@ fn view() -> Model {
         .field(Field::char("model").index())
         .field(Field::selection("type", &kinds).label("View Type").index())
         .field(Field::char("key").index())
-        .field(Field::text("arch").label("View Architecture").required())
+        .field(Field::text("arch").label("View Architecture").required().translate_pieces())
         .field(Field::text("arch_original").label("As Its App Declared It").readonly().copied(false))
         .field(Field::text("arch_prev").label("Before the Last Change").readonly().copied(false))
         .field(Field::boolean("arch_updated").label("Changed by People").readonly().copied(false))

@@ -28,7 +28,11 @@ pub(super) fn is_own(env: &Env) -> bool {
 }
 
 pub(super) fn audience(env: &Env) -> Audience {
-    Audience { groups: env.principal().map(|own| own.group_ids()), lang: env.context().lang.clone() }
+    Audience {
+        groups: env.principal().map(|own| own.group_ids()),
+        lang: env.context().lang.clone(),
+        debug: env.is_debug(),
+    }
 }
 
 /// All views for records of a model, archived ones too, with those that they extend.

@@ -1,6 +1,9 @@
 //! Views as records: what is written must fit; what is asked for comes as the person may see it.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use serde_json::{Map, Value as Json, json};
 
@@ -12,6 +15,7 @@ use crate::{
     execute::Env,
     record::{Record, Values},
     resolve::shorten,
+    translate::Words,
     value::{Id, Value},
     view::{self, Presented, ViewKind, ViewSource, Viewer},
 };
@@ -342,17 +346,36 @@ async fn find(env: &mut Env, model: &str, id: Option<i64>, kind: &str) -> Result
     if view.kind != wanted {
         return Err(Error::User(format!("view {id} is a {} view, not a {wanted} view", view.kind)));
     }
+    let words = env.words();
+    let of_fields = if id == 0 { default_words(env, &words, model)? } else { HashMap::new() };
+    let translate = |text: &str| {
+        if words.is_source() {
+            return None;
+        }
+        let ids = std::iter::once(id).chain(views.iter().map(|view| view.id).filter(|other| *other != id));
+        let found = of_fields.get(text).map(String::as_str).or_else(|| words.of_view(ids, text));
+        found.map(str::to_owned)
+    };
     let viewer = Viewer {
-        in_group: &|group| env.has_group(group),
+        in_group: &|group| env.shows_to_group(group),
         may: &|model, operation| env.check_right(&model.name, operation).is_ok(),
         sees: &|field| env.may_see(field),
-        translate: &|_| None,
+        translate: &translate,
     };
     let shown = Arc::new(view::present(&view, &registry, &viewer));
     if !own {
         registry.screens.keep_presented(key, shown.clone());
     }
     Ok(shown)
+}
+
+/// Words of a view that was made from the model's fields.
+fn default_words(env: &Env, words: &Words, model: &str) -> Result<HashMap<String, String>, Error> {
+    let registry = env.registry();
+    let model = registry.model(model)?;
+    let labels = model.fields.iter().map(|field| (&field.label, words.label(registry, model, field)));
+    let name = std::iter::once((&model.label, words.model(model)));
+    Ok(labels.chain(name).map(|(source, word)| (source.clone(), word.to_owned())).collect())
 }
 
 /// `form_view_ref` and its like, which actions put into contexts.
