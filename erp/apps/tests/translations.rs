@@ -34,17 +34,22 @@ on_both! {
                 let old = entries.iter().filter(|entry| !there.contains_key(entry.source.as_str()));
                 gone.extend(old.map(|entry| format!("{}, line {}: {:?}", path.display(), entry.line, entry.source)));
                 if bless {
+                    // What has a context is for some of the places alone.
+                    let apart = |entry: &Entry| entry.context.is_some();
+                    let taken: Vec<String> = entries.iter().filter(|e| apart(e)).flat_map(|e| e.references.clone()).collect();
                     let mut new: Vec<Entry> = Vec::new();
                     for entry in entries {
                         match there.get(entry.source.as_str()) {
-                            Some(now) if !is_code(&entry) || entry.references.is_empty() => new.push(Entry {
-                                references: now.references.clone(), modules: now.modules.clone(), ..entry
-                            }),
+                            Some(now) if !is_code(&entry) || entry.references.is_empty() => {
+                                let mut places = now.references.clone();
+                                places.retain(|place| taken.contains(place) == apart(&entry));
+                                new.push(Entry { references: places, modules: now.modules.clone(), ..entry });
+                            }
                             Some(_) => new.push(entry),
                             None => {}
                         }
                     }
-                    new.sort_by(|a, b| a.source.cmp(&b.source));
+                    new.sort_by(|a, b| (&a.source, &a.context).cmp(&(&b.source, &b.context)));
                     fs::write(&path, po::write(&app.name, &translation.lang, &new)).unwrap();
                 }
             }

@@ -30,6 +30,6 @@ pub use execute::{
     LostModel, Options, Principal, Savepoint, Search, Speaking, Sudo, Table, Uninstall,
 };
 pub use plan::{Aggregator, Granularity, Grouping, default_aggregator};
-pub use translate::Words;
 pub use record::{Command, Record, Values};
+pub use translate::Words;
 pub use value::{FromValue, Id, Uid, Value};

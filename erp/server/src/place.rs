@@ -7,7 +7,13 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use erp_engine::{Db, Engine, Install, Options, Search, declare::App, domain, values};
+use erp_engine::{
+    Db, Engine, Install, Options, Search,
+    declare::{App, Translation},
+    domain,
+    translate::po,
+    values,
+};
 
 use crate::{cli, error::ServiceError, records};
 
@@ -134,13 +140,30 @@ fn apps_with(data: &Path) -> anyhow::Result<Vec<App>> {
     files.sort();
     for file in files {
         let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-        let app: App = toml::from_str(&text).with_context(|| format!("{} is no app", file.display()))?;
+        let mut app: App = toml::from_str(&text).with_context(|| format!("{} is no app", file.display()))?;
+        app.translations.extend(translations(&folder.join(&app.name).join("i18n"))?);
         if let Some(other) = apps.iter().find(|other| other.name == app.name) {
             bail!("{}: there is an app {} already; give it another name", file.display(), other.name);
         }
         apps.push(app);
     }
     Ok(apps)
+}
+
+/// The PO files of an app of the folder `apps`: `apps/NAME/i18n/de.po`.
+fn translations(folder: &Path) -> anyhow::Result<Vec<Translation>> {
+    let Ok(entries) = fs::read_dir(folder) else { return Ok(Vec::new()) };
+    let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "po"));
+    files.sort();
+    let mut found = Vec::with_capacity(files.len());
+    for file in files {
+        let bytes = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        po::parse(&bytes).with_context(|| format!("{} cannot be used", file.display()))?;
+        let lang = file.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        found.push(Translation { lang, content: String::from_utf8_lossy(&bytes).into_owned() });
+    }
+    Ok(found)
 }
 
 pub async fn setting(engine: &Engine, key: &str) -> Result<Option<String>, ServiceError> {

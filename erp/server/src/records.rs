@@ -37,4 +37,5 @@ fn sessions() -> Model {
         .field(Field::datetime("expires_at").required().index())
         .field(Field::char_len("address", 64))
         .field(Field::boolean("superuser"))
+        .field(Field::char_len("debug", 32).label("Developer Mode"))
 }

@@ -43,6 +43,8 @@ pub struct Session {
     pub rights: Arc<Principal>,
     /// Works without any limit, until he signs out.
     pub superuser: bool,
+    /// Developer mode: `1`, `assets` or `tests`; empty when it is off.
+    pub debug: String,
     /// Goes into forms (`csrf_token`) and the header `X-CSRF-Token`.
     pub csrf: String,
 }
@@ -58,10 +60,8 @@ impl Session {
     /// With whose rights the session's calls are made.
     pub(crate) fn behalf(&self) -> Behalf {
         // Who was put out of the group works on as himself.
-        match self.superuser && self.is_admin() {
-            true => Behalf::Superuser(self.uid),
-            false => Behalf::User(self.uid),
-        }
+        let superuser = self.superuser && self.is_admin();
+        Behalf { superuser, debug: !self.debug.is_empty(), ..Behalf::user(self.uid) }
     }
 
     /// For forms, which cannot send a header: refuses one that this session's pages did not make.
@@ -179,6 +179,22 @@ impl Sessions {
         Ok(())
     }
 
+    /// Turns developer mode on or off for a session, as long as it lasts.
+    pub(crate) async fn set_debug(&self, cookie: &str, session: &mut Session, wish: &str) -> Result<(), ServiceError> {
+        let mode = debug_mode(wish);
+        if session.debug == mode {
+            return Ok(());
+        }
+        let hash = hashed(cookie);
+        let mut env = self.0.engine.superuser("developer mode of a session").await?;
+        env.write_where("web.session", &domain!(["token_hash", "=", hash.as_str()]), values! { "debug" => mode })
+            .await?;
+        env.commit().await?;
+        self.known().remove(&hash);
+        mode.clone_into(&mut session.debug);
+        Ok(())
+    }
+
     /// Before a secret is looked at: too many wrong ones from an address make it wait.
     pub(crate) fn attempt(&self, address: IpAddr) -> Result<(), ServiceError> {
         self.attempts()
@@ -243,7 +259,7 @@ impl Sessions {
         };
         let (cookie, csrf) = (token()?, token()?);
         let rights = self.0.engine.principal(Uid(user.id.0)).await?;
-        let session = session(user, &csrf, rights, superuser);
+        let session = session(user, &csrf, rights, (superuser, ""));
         let mut env = self.0.engine.superuser("open a web session").await?;
         let now = Timestamp::now();
         let ended = env.search("web.session", &domain!(["expires_at", "<", now]), Search::default()).await?;
@@ -277,7 +293,8 @@ impl Sessions {
         }
         let mut env = self.0.engine.superuser("look up a web session").await?;
         let live = domain!(["token_hash", "=", hash.as_str()], ["expires_at", ">", Timestamp::now()]);
-        let found = env.search_read("web.session", &live, &["user", "csrf", "superuser"], Search::default()).await?;
+        let found =
+            env.search_read("web.session", &live, &["user", "csrf", "superuser", "debug"], Search::default()).await?;
         let Some(row) = found.first() else {
             self.known().remove(&hash);
             return Ok(None);
@@ -290,7 +307,8 @@ impl Sessions {
         };
         let users = env.read("res.users", &[user], &["login", "name"]).await?;
         let Some(user) = users.first() else { return Ok(None) };
-        let session = session(user, row.get_str("csrf"), rights, row.get("superuser").unwrap_or(false));
+        let mode = (row.get("superuser").unwrap_or(false), row.get_str("debug"));
+        let session = session(user, row.get_str("csrf"), rights, mode);
         let mut known = self.known();
         if known.len() >= MOST_REMEMBERED {
             known.clear();
@@ -310,14 +328,26 @@ impl Sessions {
     }
 }
 
-fn session(user: &Record, csrf: &str, rights: Arc<Principal>, superuser: bool) -> Session {
+fn session(user: &Record, csrf: &str, rights: Arc<Principal>, (superuser, debug): (bool, &str)) -> Session {
     Session {
         uid: rights.uid,
         login: user.get_str("login").to_owned(),
         name: user.get_str("name").to_owned(),
         rights,
         superuser,
+        debug: debug.to_owned(),
         csrf: csrf.to_owned(),
+    }
+}
+
+/// What `?debug=` of an address means; what is not known turns it on as any other word does.
+fn debug_mode(wish: &str) -> &'static str {
+    match wish {
+        "" | "0" | "false" => "",
+        "assets" => "assets",
+        "tests" => "tests",
+        "assets,tests" | "tests,assets" => "assets,tests",
+        _ => "1",
     }
 }
 

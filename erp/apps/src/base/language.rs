@@ -16,7 +16,7 @@ pub(super) fn add(app: App) -> App {
         .access("base.group_portal", LANG, "r")
         .access("base.group_public", LANG, "r")
         .access("base.group_system", LANG, "crud")
-        .file("res.lang.csv", include_str!("data/res.lang.csv"))
+        .file_once("res.lang.csv", include_str!("data/res.lang.csv"))
         .code(code())
 }
 
@@ -180,7 +180,9 @@ async fn is_installed(env: &mut Env, ids: &[Id]) -> Result<(), Error> {
             return Err(Error::Validation {
                 model: "res.partner".to_owned(),
                 field: "lang".to_owned(),
-                problem: format!("the language {lang} is not installed; an administrator adds it in Settings / Translations"),
+                problem: format!(
+                    "the language {lang} is not installed; an administrator adds it in Settings / Translations"
+                ),
             });
         }
     }

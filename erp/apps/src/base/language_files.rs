@@ -268,7 +268,8 @@ fn csv(entries: &[Entry]) -> Result<Vec<u8>, Error> {
 }
 
 fn entries_of_csv(name: &str, bytes: Vec<u8>) -> Result<Vec<Entry>, Error> {
-    let options = read::Options { separator: Some(','), encoding: Some("utf-8".to_owned()), ..read::Options::default() };
+    let options =
+        read::Options { separator: Some(','), encoding: Some("utf-8".to_owned()), ..read::Options::default() };
     let wrong = |problem: String| Error::User(format!("{name}, {problem}"));
     let table = read::open(Box::new(Cursor::new(bytes)), &options).map_err(|error| wrong(error.to_string()))?;
     let mut rows = table.rows;
@@ -276,7 +277,9 @@ fn entries_of_csv(name: &str, bytes: Vec<u8>) -> Result<Vec<Entry>, Error> {
     let head: Vec<String> = head.cells.iter().map(|cell| cell.text().trim().to_owned()).collect();
     let at = |column: &str| {
         let found = head.iter().position(|name| name == column);
-        found.ok_or_else(|| wrong(format!("line 1: the column {column} is missing; there must be {}", COLUMNS.join(", "))))
+        found.ok_or_else(|| {
+            wrong(format!("line 1: the column {column} is missing; there must be {}", COLUMNS.join(", ")))
+        })
     };
     let (kind, place, external, source, value) = (at("type")?, at("name")?, at("res_id")?, at("src")?, at("value")?);
     let mut entries = Vec::new();
@@ -304,7 +307,11 @@ fn import_lang(env: &mut Env, call: Call) -> Done<'_, Json> {
         let entries = match file.rsplit_once('.').map(|(_, extension)| extension.to_lowercase()).as_deref() {
             Some("po" | "pot") => po::parse(&bytes).map_err(|error| Error::User(format!("{file}, {error}")))?,
             Some("csv") => entries_of_csv(file, bytes)?,
-            _ => return Err(Error::User(format!("{file:?} is no file of translations; its name ends with .po or .csv"))),
+            _ => {
+                return Err(Error::User(format!(
+                    "{file:?} is no file of translations; its name ends with .po or .csv"
+                )));
+            }
         };
         let known = domain!(["code", "=", code], ["active", "in", [true, false]]);
         match env.search(LANG, &known, Search::default()).await?.first() {

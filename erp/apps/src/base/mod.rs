@@ -15,6 +15,8 @@ use erp_engine::declare::{App, DataRow, Field, Menu, Model, Principals, WindowAc
 
 pub(crate) fn app() -> App {
     let app = App::new("base", "Base")
+        .translation("de", include_str!("i18n/de.po"))
+        .translation("fr", include_str!("i18n/fr.po"))
         .version("1")
         .category("Hidden")
         .principals(
@@ -24,7 +26,9 @@ pub(crate) fn app() -> App {
                 .own_fields(&rights::OWN),
         )
         .model(parameters());
-    let app = rights::add(users::add(company::add(partner::add(language_files::add(language::add(places::add(money::add(app))))))));
+    let app = rights::add(users::add(company::add(partner::add(language_files::add(language::add(places::add(
+        money::add(app),
+    )))))));
     language_files::screens(screens(security::declare(records(app))))
 }
 

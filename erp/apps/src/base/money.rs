@@ -29,7 +29,7 @@ pub(super) fn add(app: App) -> App {
             "res.currency.rate",
             "['|', ('company_id', '=', False), ('company_id', 'in', company_ids)]",
         ))
-        .file("res.currency.csv", include_str!("data/res.currency.csv"))
+        .file_once("res.currency.csv", include_str!("data/res.currency.csv"))
         .code(Code::new().pure("base.sanitized_account", sanitized))
 }
 

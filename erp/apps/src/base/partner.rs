@@ -107,7 +107,12 @@ fn partner() -> Model {
         .field(Field::char("parent_name").label("Parent name").related("parent_id.name"))
         .field(Field::one2many("child_ids", "res.partner", "parent_id").label("Contacts & Addresses").copied(false))
         .field(Field::char("ref").label("Reference").index())
-        .field(Field::char("lang").label("Language").language().help("Mail and documents for this contact are in this language"))
+        .field(
+            Field::char("lang")
+                .label("Language")
+                .language()
+                .help("Mail and documents for this contact are in this language"),
+        )
         .field(Field::char("tz").label("Timezone"))
         .field(Field::char("vat").label("Tax ID").index().tracking().help("Value added tax number"))
         .field(Field::char("company_registry").label("Company ID"))

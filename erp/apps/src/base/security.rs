@@ -26,6 +26,8 @@ fn groups(app: App) -> App {
     app.group(
         Group::new("group_user", "Internal User")
             .category("User types")
+            // What it shows, it shows in developer mode alone.
+            .implies(&["group_no_one"])
             .users(&["user_cashier"])
             .comment("Works in the database. Every right of an app comes from its own groups."),
     )

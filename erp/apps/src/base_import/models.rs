@@ -5,6 +5,8 @@ use super::{export, preview, run};
 
 pub(crate) fn app() -> App {
     App::new("base_import", "Import and Export")
+        .translation("de", include_str!("i18n/de.po"))
+        .translation("fr", include_str!("i18n/fr.po"))
         .version("1")
         .summary("Files to records and back")
         .depends(&["base"])

@@ -4,6 +4,8 @@ use erp_engine::declare::{App, Menu, View, WindowAction};
 
 pub(crate) fn app() -> App {
     App::new("contacts", "Contacts")
+        .translation("de", include_str!("i18n/de.po"))
+        .translation("fr", include_str!("i18n/fr.po"))
         .version("1")
         .summary("One place for customers, suppliers and everybody else")
         .category("Sales")

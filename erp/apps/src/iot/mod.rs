@@ -4,6 +4,8 @@ use erp_engine::declare::{App, Field, Model, OnDelete};
 
 pub(crate) fn app() -> App {
     App::new("iot", "Internet of Things")
+        .translation("de", include_str!("i18n/de.po"))
+        .translation("fr", include_str!("i18n/fr.po"))
         .depends(&["base"])
         .model(boxes())
         .model(devices())

@@ -18,6 +18,8 @@ use erp_engine::declare::{App, DataRow, Group, Menu, WindowAction};
 
 pub(crate) fn app() -> App {
     let app = App::new("mail", "Discuss")
+        .translation("de", include_str!("i18n/de.po"))
+        .translation("fr", include_str!("i18n/fr.po"))
         .version("1")
         .summary("Messages, activities and mail on every record")
         .category("Productivity")

@@ -6,6 +6,8 @@ use erp_engine::declare::{App, Field, Model};
 
 pub(crate) fn app() -> App {
     let app = App::new("product", "Products")
+        .translation("de", include_str!("i18n/de.po"))
+        .translation("fr", include_str!("i18n/fr.po"))
         .depends(&["base"])
         .model(
             Model::new("product.product", "Product")

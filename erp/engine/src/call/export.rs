@@ -197,7 +197,8 @@ impl Work {
                         }
                         (Kind::Selection { options }, Value::Text(key)) => {
                             let label = options.iter().find(|(known, _)| known == key);
-                            let label = label.map(|(_, label)| words.option(&registry, node.model, field, (key, label)));
+                            let label =
+                                label.map(|(_, label)| words.option(&registry, node.model, field, (key, label)));
                             Value::from(label.unwrap_or(key))
                         }
                         (_, value) => value.clone(),

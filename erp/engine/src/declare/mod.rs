@@ -171,6 +171,12 @@ impl App {
         self
     }
 
+    /// The same for records whose values are people's as soon as they are there: upgrades add what is new.
+    pub fn file_once(mut self, name: &str, content: &str) -> App {
+        self.files.push(DataFile { name: name.to_owned(), content: content.to_owned(), noupdate: true });
+        self
+    }
+
     pub fn demo_file(mut self, name: &str, content: &str) -> App {
         self.demo_files.push(DataFile { name: name.to_owned(), content: content.to_owned(), noupdate: true });
         self

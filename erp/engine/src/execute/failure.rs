@@ -65,7 +65,11 @@ impl Error {
     }
 }
 
-fn unique((registry, words): (&Registry, &Words), model: &ModelDef, database: &dyn sqlx::error::DatabaseError) -> Option<Error> {
+fn unique(
+    (registry, words): (&Registry, &Words),
+    model: &ModelDef,
+    database: &dyn sqlx::error::DatabaseError,
+) -> Option<Error> {
     let (model, constraint) = match database.constraint() {
         Some(name) => std::iter::once(model)
             .chain(registry.models())
@@ -80,8 +84,11 @@ fn unique((registry, words): (&Registry, &Words), model: &ModelDef, database: &d
             (model, model.unique.iter().find(|unique| unique.fields == names)?)
         }
     };
-    let labels: Vec<&str> =
-        constraint.fields.iter().map(|name| model.find(name).map_or(name.as_str(), |field| words.label(registry, model, field))).collect();
+    let labels: Vec<&str> = constraint
+        .fields
+        .iter()
+        .map(|name| model.find(name).map_or(name.as_str(), |field| words.label(registry, model, field)))
+        .collect();
     let problem = match constraint.message.is_empty() {
         false => constraint.message.clone(),
         true => format!(

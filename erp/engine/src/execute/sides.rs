@@ -70,7 +70,10 @@ impl Env {
         ids: &[Id],
     ) -> Result<(), Error> {
         let kept = [
-            (TRANSLATIONS, model.fields.iter().any(|field| (field.translate || field.translate_pieces) && field.is_column())),
+            (
+                TRANSLATIONS,
+                model.fields.iter().any(|field| (field.translate || field.translate_pieces) && field.is_column()),
+            ),
             (COMPANY_VALUES, model.fields.iter().any(|field| field.company_dependent && field.is_column())),
         ];
         for (beside, _) in kept.into_iter().filter(|(_, any)| *any) {

@@ -60,7 +60,8 @@ impl Env {
     pub async fn prefer_own(&mut self) -> Result<(), Error> {
         let own = self.call("res.users", "context_get", Vec::new(), serde_json::Map::new()).await?;
         let mut context = self.context().clone();
-        for (name, value) in own.as_object().into_iter().flatten().filter(|(name, _)| *name == "lang" || *name == "tz") {
+        for (name, value) in own.as_object().into_iter().flatten().filter(|(name, _)| *name == "lang" || *name == "tz")
+        {
             context = context.with(name, value.clone());
         }
         self.set_context(context);

@@ -179,7 +179,9 @@ impl Parser {
                     Some('t') => '\t',
                     Some('r') => '\r',
                     Some(same @ ('"' | '\\')) => same,
-                    Some(other) => return self.wrong(format!("there is no escape \\{other}; write \\\\ for a backslash")),
+                    Some(other) => {
+                        return self.wrong(format!("there is no escape \\{other}; write \\\\ for a backslash"));
+                    }
                     None => return self.wrong("the closing quote is missing: \\\" is a quote within the text"),
                 }),
                 '"' => return self.wrong("a quote within a text is written \\\""),
@@ -339,7 +341,12 @@ msgstr[1] "%d Dateien"
         let told: Vec<(&str, Option<&str>)> = entries.iter().map(|e| (e.source.as_str(), e.text())).collect();
         assert_eq!(
             told,
-            [("Name", Some("Name")), ("A \"quoted\"\ntext", None), ("Name", Some("Bezeichnung")), ("%d file", Some("%d Datei"))]
+            [
+                ("Name", Some("Name")),
+                ("A \"quoted\"\ntext", None),
+                ("Name", Some("Bezeichnung")),
+                ("%d file", Some("%d Datei"))
+            ]
         );
         assert_eq!(entries[0].modules, ["base", "mail"]);
         assert_eq!(entries[0].references.len(), 3);

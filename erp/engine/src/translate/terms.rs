@@ -173,7 +173,8 @@ mod tests {
 
     #[test]
     fn pieces_are_kept_with_who_translated_them() {
-        let piece = |text: &str, module: Option<&str>| Piece { text: text.to_owned(), module: module.map(str::to_owned) };
+        let piece =
+            |text: &str, module: Option<&str>| Piece { text: text.to_owned(), module: module.map(str::to_owned) };
         let pieces = Pieces::from([
             ("Name".to_owned(), piece("Bezeichnung", Some("base"))),
             ("Note".to_owned(), piece("Notiz", None)),

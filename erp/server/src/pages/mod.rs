@@ -26,6 +26,8 @@ use crate::web::{
 /// The pages' part of the table.
 pub const ROUTES: &[Route] = &[
     route(Method::GET, "/", User, || get(home::page)),
+    // Where people add `?debug=1`.
+    route(Method::GET, "/web", User, || get(home::page)),
     route(Method::GET, "/web/login", Public, || get(login::page)),
     route(Method::GET, "/web/signup", Public, || get(account::page)),
     route(Method::POST, "/web/signup", Password, || post(account::choose)),

@@ -2,10 +2,12 @@
 
 use axum::{
     Json,
-    extract::{FromRequestParts, State},
+    extract::{FromRequestParts, Query, State},
     http::{HeaderMap, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
+use erp_engine::translate::SOURCE_LANG;
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -83,7 +85,7 @@ pub(super) async fn authenticate(
         let uid = state.rpc.logins.login(&login, &password, peer.0.ip()).await?.ok_or_else(Fault::access_denied)?;
         let (value, session) = state.sessions.open_for(uid, peer.0.ip()).await.map_err(refused)?;
         cookie = Some(sessions::set_rpc_cookie(Some(&value)));
-        info::session_info(&state, session.uid).await
+        info::session_info(&state, session.uid, "").await
     })
     .await;
     if let Some(cookie) = cookie.and_then(|cookie| cookie.parse().ok()) {
@@ -98,7 +100,11 @@ pub(super) async fn session_info(
     headers: HeaderMap,
     body: Whole,
 ) -> Response {
-    within(&state, &headers, &body, async |_| info::session_info(&state, caller.signed_in()?.uid).await).await
+    within(&state, &headers, &body, async |_| {
+        let session = caller.signed_in()?;
+        info::session_info(&state, session.uid, &session.debug).await
+    })
+    .await
 }
 
 pub(super) async fn check(State(state): State<AppState>, caller: Caller, headers: HeaderMap, body: Whole) -> Response {
@@ -160,14 +166,44 @@ pub(super) async fn call(State(state): State<AppState>, caller: Caller, headers:
 }
 
 pub(super) async fn load_menus(State(state): State<AppState>, session: Session) -> Response {
-    let menus = execute(&state.engine, session.behalf(), "ir.ui.menu", "load_menus", Vec::new(), Map::new()).await;
-    match menus {
+    let menus = async {
+        let mut env = session.behalf().begin(&state.engine).await?;
+        // An address has no context: menus are in the language of who asks.
+        env.prefer_own().await?;
+        env.call("ir.ui.menu", "load_menus", Vec::new(), Map::new()).await
+    };
+    match menus.await.map_err(Fault::from) {
         Ok(menus) => Json(menus).into_response(),
-        Err(fault) => {
-            let status = StatusCode::from_u16(fault.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            (status, Json(fault.data())).into_response()
-        }
+        Err(fault) => refused_page(&fault),
     }
+}
+
+#[derive(Deserialize)]
+pub(super) struct Words {
+    #[serde(default)]
+    lang: String,
+    /// Names of apps with commas; all without.
+    #[serde(default)]
+    mods: String,
+}
+
+/// Texts of the client, and how dates and numbers are written. For the page where people sign in too.
+pub(super) async fn translations(State(state): State<AppState>, Query(asked): Query<Words>) -> Response {
+    let lang = if asked.lang.is_empty() { SOURCE_LANG } else { &asked.lang };
+    let apps: Vec<&str> = asked.mods.split(',').filter(|app| !app.is_empty()).collect();
+    let found = async {
+        let mut env = state.engine.superuser("words of a client").await?;
+        info::translations(&mut env, lang, &apps).await
+    };
+    match found.await {
+        Ok(words) => Json(words).into_response(),
+        Err(fault) => refused_page(&fault),
+    }
+}
+
+fn refused_page(fault: &Fault) -> Response {
+    let status = StatusCode::from_u16(fault.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    (status, Json(fault.data())).into_response()
 }
 
 pub(super) async fn version_info(State(state): State<AppState>, headers: HeaderMap, body: Whole) -> Response {

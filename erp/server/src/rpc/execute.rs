@@ -14,18 +14,26 @@ const FIRST_WAIT_MS: u64 = 10;
 
 /// With whose rights a call is made.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Behalf {
-    User(Uid),
+pub(crate) struct Behalf {
+    pub(crate) uid: Uid,
     /// Somebody who works in superuser mode.
-    Superuser(Uid),
+    pub(crate) superuser: bool,
+    /// Somebody who works in developer mode.
+    pub(crate) debug: bool,
 }
 
 impl Behalf {
+    pub(crate) fn user(uid: Uid) -> Behalf {
+        Behalf { uid, superuser: false, debug: false }
+    }
+
     pub(crate) async fn begin(self, engine: &Engine) -> Result<Env, erp_engine::Error> {
-        match self {
-            Behalf::User(uid) => engine.begin(uid).await,
-            Behalf::Superuser(uid) => engine.superuser_as(uid, "a call in superuser mode").await,
-        }
+        let mut env = match self.superuser {
+            false => engine.begin(self.uid).await?,
+            true => engine.superuser_as(self.uid, "a call in superuser mode").await?,
+        };
+        env.set_debug(self.debug);
+        Ok(env)
     }
 }
 

@@ -4,20 +4,27 @@ use axum::{
     http::header,
     response::{IntoResponse, Response},
 };
-use erp_engine::{Id, Search, Uid, domain};
+use data_encoding::HEXLOWER;
+use erp_engine::{Env, Id, Search, Uid, domain, translate::SOURCE_LANG};
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 
 use super::{Fault, version};
 use crate::{sessions::SYSTEM, state::AppState};
 
 const LARGEST_UPLOAD: u64 = 64 * 1024 * 1024;
 
-pub(super) async fn session_info(state: &AppState, uid: Uid) -> Result<Value, Fault> {
+pub(super) async fn session_info(state: &AppState, uid: Uid, debug: &str) -> Result<Value, Fault> {
     let version = version(&state.engine).await;
     let mut env = state.engine.begin(uid).await?;
     let context = env.call("res.users", "context_get", Vec::new(), Map::new()).await?;
     let registry = env.registry().clone();
     let users = registry.model("res.users")?;
+    let lang = context["lang"].as_str().unwrap_or(SOURCE_LANG).to_owned();
+    env.set_debug(!debug.is_empty());
+    env.prefer_own().await?;
+    let menus = fingerprint(&env.web_menus().await?);
+    let words = translations(&mut env, &lang, &[]).await?;
     let mut sudo = env.sudo("what a session begins with");
     let wanted = ["login", "name", "partner_id", "company_id", "company", "company_ids"];
     let wanted: Vec<&str> = wanted.into_iter().filter(|name| users.field(name).is_ok()).collect();
@@ -63,11 +70,67 @@ pub(super) async fn session_info(state: &AppState, uid: Uid) -> Result<Value, Fa
         "web_tours": [],
         "show_effect": true,
         "display_switch_company_menu": companies.len() > 1,
-        "cache_hashes": {},
-        "bundle_params": {},
+        "cache_hashes": {"translations": words["hash"], "load_menus": menus},
+        "bundle_params": if debug.is_empty() { json!({"lang": lang}) } else { json!({"lang": lang, "debug": debug}) },
+        "debug": debug,
+        // How the person writes dates, times and numbers.
+        "lang_parameters": words["lang_parameters"],
         "home_action_id": false,
         "support_url": "",
     }))
+}
+
+fn fingerprint(value: &Value) -> String {
+    let mut sum = HEXLOWER.encode(&Sha256::digest(value.to_string()));
+    sum.truncate(40);
+    sum
+}
+
+/// What a client needs to speak a language: texts of its own by app, all of them or those named, and how dates and
+/// numbers are written.
+pub(super) async fn translations(env: &mut Env, lang: &str, apps: &[&str]) -> Result<Value, Fault> {
+    let texts = env.program_texts(lang)?;
+    let mut modules = Map::new();
+    for (app, texts) in texts.into_iter().filter(|(app, _)| apps.is_empty() || apps.contains(&app.as_str())) {
+        let messages: Vec<Value> = texts.iter().map(|(id, text)| json!({"id": id, "string": text})).collect();
+        modules.insert(app, json!({"messages": messages}));
+    }
+    let fields = [
+        "name",
+        "code",
+        "direction",
+        "date_format",
+        "time_format",
+        "week_start",
+        "grouping",
+        "decimal_point",
+        "thousands_sep",
+    ];
+    let known = env.registry().model("res.lang").is_ok();
+    let multi = env.languages().await?.len() > 1;
+    let mut env = env.sudo("how a language is written");
+    let found = match known {
+        true => {
+            env.search_read(
+                "res.lang",
+                &domain!(["code", "=", lang], ["active", "in", [true, false]]),
+                &fields,
+                Search::default(),
+            )
+            .await?
+        }
+        false => Vec::new(),
+    };
+    let parameters = found.first().map_or(Value::Null, |row| {
+        let mut all: Map<String, Value> =
+            fields.iter().map(|name| ((*name).to_owned(), row.get_str(name).into())).collect();
+        let week: i64 = row.get_str("week_start").parse().unwrap_or(7);
+        all.insert("week_start".to_owned(), week.into());
+        Value::Object(all)
+    });
+    let mut answer = json!({"lang": lang, "lang_parameters": parameters, "modules": modules, "multi_lang": multi});
+    answer["hash"] = fingerprint(&answer).into();
+    Ok(answer)
 }
 
 /// Symbols and digits by id, while an app has currencies.

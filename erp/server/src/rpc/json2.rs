@@ -68,7 +68,7 @@ pub(super) async fn call(
         Ok(Value::Object(named)) => named,
         _ => return wire::no_json(),
     };
-    let answered = execute(&state.engine, Behalf::User(uid), &model, &method, Vec::new(), named).await;
+    let answered = execute(&state.engine, Behalf::user(uid), &model, &method, Vec::new(), named).await;
     outcome(answered.map(|answer| match (method.as_str(), answer) {
         // Records are lists of ids here, one record as well.
         ("create", Value::Number(id)) => json!([id]),

@@ -47,6 +47,8 @@ pub(crate) const ROUTES: &[Route] = &[
     route(Method::POST, "/web/export/{format}", Rpc, || post(transfer::export).layer(DefaultBodyLimit::max(EXPORT))),
     route(Method::POST, "/web/webclient/version_info", Public, || post(dataset::version_info)),
     route(Method::GET, "/web/webclient/load_menus", User, || get(dataset::load_menus)),
+    route(Method::GET, "/web/webclient/translations", Public, || get(dataset::translations)),
+    route(Method::GET, "/web/webclient/translations/{hash}", Public, || get(dataset::translations)),
     // The last part changes with the menus, for browsers that keep what they got.
     route(Method::GET, "/web/webclient/load_menus/{hash}", User, || get(dataset::load_menus)),
     route(Method::GET, "/web/version", Public, || get(dataset::version)),

@@ -88,7 +88,7 @@ async fn object(state: &AppState, address: IpAddr, method: &str, args: Vec<Value
         false => (args.0.collect(), Map::new()),
         true => (list(args.0.next())?, dict(args.0.next())?),
     };
-    execute(&state.engine, Behalf::User(uid), &model, &name, positional, named).await
+    execute(&state.engine, Behalf::user(uid), &model, &name, positional, named).await
 }
 
 pub(super) fn list(sent: Option<Value>) -> Result<Vec<Value>, Fault> {

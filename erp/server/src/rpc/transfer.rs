@@ -220,6 +220,8 @@ async fn sent(state: &AppState, uid: Uid, made: &Made) -> Response {
 
 async fn make(state: &AppState, uid: Uid, made: &Made) -> Result<Exported, Error> {
     let mut env = state.engine.begin(uid).await?;
+    // An address has no context: headings are in the language of who asks.
+    env.prefer_own().await?;
     let file = made.file(&mut env).await?;
     env.commit().await?;
     Ok(file)

@@ -62,14 +62,20 @@ async fn check(parts: &mut Parts, state: &AppState, pattern: Option<&str>) -> Re
         Some(Capability::Enrolment | Capability::Credentials | Capability::Bearer) => return Ok(()),
         Some(Capability::Rpc) => {
             check_source(parts, state)?;
-            if let Some(session) = sessions::find_rpc(parts, state).await? {
+            if let Some(mut session) = sessions::find_rpc(parts, state).await? {
+                if let Some(cookie) = sessions::rpc_cookie(&parts.headers) {
+                    developer_mode(parts, state, cookie, &mut session).await?;
+                }
                 parts.extensions.insert::<Session>(session);
             }
             return Ok(());
         }
         _ => {}
     }
-    let session = sessions::find(parts, state).await?;
+    let mut session = sessions::find(parts, state).await?;
+    if let (Some(session), Some(cookie)) = (&mut session, sessions::cookie(parts)) {
+        developer_mode(parts, state, cookie, session).await?;
+    }
     // What is public changes nothing, whoever asks.
     let asks = matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS);
     if !asks && capability != Some(Capability::Public) {
@@ -85,6 +91,20 @@ async fn check(parts: &mut Parts, state: &AppState, pattern: Option<&str>) -> Re
             Err(ServiceError::Forbidden("only administrators may do this".to_owned()))
         }
         _ => Ok(()),
+    }
+}
+
+/// `?debug=1` in the address of a page: it changes what this person is shown and nothing else.
+async fn developer_mode(
+    parts: &Parts,
+    state: &AppState,
+    cookie: &str,
+    session: &mut Session,
+) -> Result<(), ServiceError> {
+    let query = parts.uri.query().filter(|_| parts.method == Method::GET).unwrap_or_default();
+    match query.split('&').find_map(|pair| pair.strip_prefix("debug=")) {
+        Some(wish) => state.sessions.set_debug(cookie, session, &wish.replace("%2C", ",")).await,
+        None => Ok(()),
     }
 }
 

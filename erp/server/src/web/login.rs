@@ -112,6 +112,7 @@ fn described(session: &Session) -> serde_json::Value {
         "name": session.name,
         "admin": session.is_admin(),
         "superuser": session.superuser,
+        "debug": session.debug,
         "csrf": session.csrf,
     })
 }

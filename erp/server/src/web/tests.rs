@@ -428,3 +428,58 @@ async fn superuser_mode_is_for_administrators_and_is_noted() {
     let noted = admin.call("iot.audit", "search_count", json!([[["action", "=", "became_superuser"]]])).await;
     assert_eq!(noted["result"], json!(1), "{noted}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_turns_developer_mode_on_for_one_session() {
+    let server = TestServer::start().await;
+    let (admin, other) = (Browser::signed_in(&server, "admin").await, Browser::signed_in(&server, "admin").await);
+    let technical = async |who: &Browser<'_>| {
+        text(who.get("/web/webclient/load_menus").await).await.contains("\"base.menu_technical\"")
+    };
+    let mode = async |who: &Browser<'_>| {
+        read(who.post("/web/session/get_session_info", &json!({"params": {}})).await).await["result"]["debug"].clone()
+    };
+    assert_eq!((technical(&admin).await, mode(&admin).await), (false, json!("")));
+    for (wish, kept) in [("1", "1"), ("assets", "assets"), ("assets%2Ctests", "assets,tests"), ("yes", "1"), ("0", "")]
+    {
+        assert_eq!(admin.get(&format!("/web?debug={wish}")).await.status(), StatusCode::OK);
+        assert_eq!(mode(&admin).await, json!(kept), "{wish}");
+        assert_eq!(technical(&admin).await, !kept.is_empty(), "{wish}");
+        assert!(!technical(&other).await, "another session is not meant");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_learns_its_users_language_and_how_it_is_written() {
+    let server = TestServer::start().await;
+    let admin = Browser::signed_in(&server, "admin").await;
+    let found = admin.call("res.lang", "search", json!([[["code", "=", "de_DE"], ["active", "=", false]]])).await;
+    let added = admin.call("res.lang", "write", json!([found["result"], {"active": true}])).await;
+    assert_eq!(added["result"], json!(true), "{added}");
+    let info = async || {
+        read(admin.post("/web/session/get_session_info", &json!({"params": {}})).await).await["result"].clone()
+    };
+    let english = info().await;
+    assert_eq!(english["lang_parameters"]["date_format"], "%m/%d/%Y");
+    assert!(text(admin.get("/web/webclient/load_menus").await).await.contains("\"Settings\""));
+    let uid = english["uid"].clone();
+    let chosen = admin.call("res.users", "write", json!([[uid], {"lang": "de_DE"}])).await;
+    assert_eq!(chosen["result"], json!(true), "{chosen}");
+    let german = info().await;
+    assert_eq!(german["user_context"]["lang"], "de_DE");
+    assert_eq!(german["bundle_params"]["lang"], "de_DE");
+    assert_eq!(
+        (&german["lang_parameters"]["decimal_point"], &german["lang_parameters"]["week_start"]),
+        (&json!(","), &json!(1))
+    );
+    assert_ne!(german["cache_hashes"], english["cache_hashes"], "what a browser kept is of the other language");
+    assert!(text(admin.get("/web/webclient/load_menus").await).await.contains("\"Einstellungen\""));
+
+    let nobody = Browser::new(&server);
+    let words = read(nobody.get("/web/webclient/translations?lang=de_DE&mods=base,web").await).await;
+    assert_eq!((&words["lang"], &words["multi_lang"]), (&json!("de_DE"), &json!(true)));
+    assert_eq!(words["lang_parameters"]["thousands_sep"], ".");
+    assert_eq!(words["hash"].as_str().unwrap().len(), 40);
+    let unknown = read(nobody.get("/web/webclient/translations/0?lang=xx_XX").await).await;
+    assert_eq!((&unknown["modules"], &unknown["lang_parameters"]), (&json!({}), &Value::Null));
+}

@@ -125,7 +125,9 @@ fn add<'r>(
                 };
                 return add(&mut node.lists[place].node, (registry, words), at, rest);
             }
-            _ if rest.len() == 1 && comodel.rec_name.as_deref().is_some_and(|name| names((registry, words), comodel, name, rest[0])) => {
+            _ if rest.len() == 1
+                && comodel.rec_name.as_deref().is_some_and(|name| names((registry, words), comodel, name, rest[0])) =>
+            {
                 By::Name
             }
             _ => {

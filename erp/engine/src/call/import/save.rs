@@ -451,11 +451,8 @@ impl<'a> Work<'a> {
                         By::External => "external id",
                         By::Database => "database id",
                     };
-                    let problem = format!(
-                        "No matching record found for {what} {} in field '{}'",
-                        quoted(part),
-                        column.label
-                    );
+                    let problem =
+                        format!("No matching record found for {what} {} in field '{}'", quoted(part), column.label);
                     let more = self.possible(column);
                     usable &= self.unusable(batch, entry, column, problem, more).is_some();
                 }

@@ -12,8 +12,8 @@ mod mirror;
 mod open;
 mod plan;
 mod rebuild;
-mod translations;
 mod restore;
+mod translations;
 mod usage;
 
 pub use install::{LostField, LostModel, Uninstall};

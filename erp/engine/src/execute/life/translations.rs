@@ -156,7 +156,8 @@ impl Env {
     pub fn program_texts(&self, lang: &str) -> Result<BTreeMap<String, Vec<(String, String)>>, Error> {
         let mut found: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
         for (module, entries) in self.files_of(lang)? {
-            for entry in entries.iter().filter(|entry| entry.references.iter().any(|place| place.starts_with("code:"))) {
+            for entry in entries.iter().filter(|entry| entry.references.iter().any(|place| place.starts_with("code:")))
+            {
                 if let Some(text) = entry.text() {
                     let own = found.entry(module.clone()).or_default();
                     own.insert(entry.source.clone(), text.to_owned());
@@ -169,7 +170,8 @@ impl Env {
     fn texts_of_programs(&self, lang: Option<&str>, apps: &[String]) -> Result<Vec<(String, Entry)>, Error> {
         let is_code = |entry: &Entry| entry.references.iter().any(|place| place.starts_with("code:"));
         let mut found: BTreeMap<(String, String), Entry> = BTreeMap::new();
-        let langs: BTreeSet<&str> = self.engine.available().iter().flat_map(|app| &app.translations).map(|file| &*file.lang).collect();
+        let langs: BTreeSet<&str> =
+            self.engine.available().iter().flat_map(|app| &app.translations).map(|file| &*file.lang).collect();
         for other in langs {
             for (module, entries) in self.files_of(other)? {
                 for entry in entries.into_iter().filter(is_code).filter(|_| apps.contains(&module)) {
@@ -249,7 +251,14 @@ impl Env {
             for record in self.search_read(&model.name, &known, &columns, Search::order("id")).await? {
                 for (module, name) in names.get(&record.id).into_iter().flatten() {
                     for field in &fields {
-                        of_record(&mut sources, &model.name, field, record.id, record.get_str(&field.name), (module, name));
+                        of_record(
+                            &mut sources,
+                            &model.name,
+                            field,
+                            record.id,
+                            record.get_str(&field.name),
+                            (module, name),
+                        );
                     }
                 }
             }
@@ -272,13 +281,7 @@ impl Env {
         Ok(kept.collect())
     }
 
-    async fn put_translations(
-        &mut self,
-        lang: &str,
-        wanted: Wanted,
-        by: By,
-        overwrite: bool,
-    ) -> Result<usize, Error> {
+    async fn put_translations(&mut self, lang: &str, wanted: Wanted, by: By, overwrite: bool) -> Result<usize, Error> {
         let known = self.kept_translations(lang).await?;
         let stays = |module: Option<&str>| !overwrite && (by == By::Person || module.is_none());
         let (mut new, mut changed, mut gone) = (Vec::new(), Vec::new(), Vec::new());
@@ -392,7 +395,6 @@ impl Kept {
     fn pieces(&self) -> Pieces {
         read_pieces(&self.value)
     }
-
 }
 
 type Index<'s> = HashMap<(&'s str, &'s str), Vec<usize>>;
@@ -474,7 +476,8 @@ fn labels(registry: &Registry, named: &Named) -> Vec<Source> {
                 Some(_) => (&*model.name, kernel::module(&field.app)),
             };
             for (part, text) in [("field_description", &field.label), ("help", &field.help)] {
-                let (model, module) = place(&|there| if part == "help" { there.help == *text } else { there.label == *text });
+                let (model, module) =
+                    place(&|there| if part == "help" { there.help == *text } else { there.label == *text });
                 if !text.is_empty() && module != kernel::CUSTOM {
                     add(("ir.model.fields", part), module, field_name(model, &field.name), text, *id);
                 }
@@ -482,7 +485,9 @@ fn labels(registry: &Registry, named: &Named) -> Vec<Source> {
             let Kind::Selection { options: known } = &field.kind else { continue };
             for (value, label) in known {
                 let Some(id) = options.get(&(*id, value.as_str())) else { continue };
-                let (model, module) = place(&|there| matches!(&there.kind, Kind::Selection { options } if options.iter().any(|(v, l)| v == value && l == label)));
+                let (model, module) = place(
+                    &|there| matches!(&there.kind, Kind::Selection { options } if options.iter().any(|(v, l)| v == value && l == label)),
+                );
                 if module != kernel::CUSTOM {
                     let name = option_name(model, &field.name, value);
                     add(("ir.model.fields.selection", "name"), module, name, label, *id);
