@@ -8,7 +8,7 @@ mod sysfs;
 mod table;
 mod uevents;
 
-pub use sysfs::Roots;
+pub use sysfs::{Roots, polling_interval};
 pub use table::Table;
 
 use std::{net::SocketAddr, path::Path, time::Duration};

@@ -1,5 +1,7 @@
 //! Calipers, micrometers, indicators and other tools that measure.
 
+use crate::setting::{Kind, Setting};
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
     /// Answers with what the tool shows now.
@@ -30,3 +32,11 @@ pub enum Unit {
     NewtonMetre,
     Unknown,
 }
+
+/// When the tool has to be calibrated next; the box warns from the day after.
+pub const CALIBRATION_DUE: Setting = Setting {
+    name: "calibration_due",
+    label: "Calibration due",
+    hint: "The day on the tool's label. From the day after the box shows a warning.",
+    kind: Kind::Date,
+};

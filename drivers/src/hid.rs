@@ -164,20 +164,6 @@ impl Descriptor {
         })
     }
 
-    /// The bytes of a field that holds text: whole bytes, many of them, under one usage.
-    pub fn bytes<'a>(&self, report: &'a [u8], wanted: u32) -> Option<&'a [u8]> {
-        let field = self.inputs.iter().find(|field| field.size == 8 && field.usages.contains(&wanted))?;
-        let body = self.body(report, field)?;
-        let from =
-            field.offset / 8 + field.usages.iter().position(|u| *u == wanted).filter(|_| !field.array).unwrap_or(0);
-        let to = if field.usages.len() > 1 && !field.array && field.usages.last() != Some(&wanted) {
-            from + 1
-        } else {
-            field.offset / 8 + field.count
-        };
-        body.get(from..to.min(body.len()))
-    }
-
     /// What is behind the id, if it is the field's report.
     fn body<'a>(&self, report: &'a [u8], field: &Field) -> Option<&'a [u8]> {
         if !self.numbered {
@@ -279,7 +265,6 @@ mod tests {
             for usage in all.into_iter().chain([wanted]).take(300) {
                 descriptor.value(&report, usage);
                 descriptor.choice(&report, usage, usage);
-                descriptor.bytes(&report, usage);
             }
         }
     }

@@ -1,10 +1,17 @@
 //! Keyboards and footswitches.
 
 pub mod evdev;
-pub mod us;
+pub mod layout;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// `key` is the evdev name, `KEY_A`.
-    Key { key: String, pressed: bool },
+    Key {
+        /// The evdev name, `KEY_A`.
+        key: String,
+        pressed: bool,
+        /// Which press in a row it is: 2 for a double press.
+        count: u8,
+        /// What the press types in the keyboard's layout.
+        text: Option<String>,
+    },
 }

@@ -21,6 +21,7 @@ pub fn drivers() -> &'static [&'static dyn Driver] {
         &scale::hid::HidScaleDriver,
         &scanner::serial::SerialScannerDriver,
         &scanner::evdev::EvdevScannerDriver,
+        &scanner::hid_pos::HidPosScannerDriver,
         &keyboard::evdev::EvdevKeyboardDriver,
     ]
 }

@@ -1,12 +1,16 @@
 //! Barcode scanners.
 
+mod code;
 mod ending;
 pub mod evdev;
+pub mod gs1;
+pub mod hid_pos;
 pub mod serial;
 mod text;
 
+pub use code::{Code, Timing};
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// One code, without terminator.
-    Code(String),
+    Code(Code),
 }

@@ -97,6 +97,12 @@ impl<const N: usize> From<[(&str, &str); N]> for Options {
     }
 }
 
+impl std::fmt::Display for Date {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:04}-{:02}-{:02}", self.year, self.month, self.day)
+    }
+}
+
 /// A day of the Gregorian calendar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Date {
@@ -109,6 +115,24 @@ impl Date {
     /// `None` for days that no calendar has.
     pub fn new(year: i32, month: u8, day: u8) -> Option<Self> {
         ((1..=12).contains(&month) && (1..=days_of(year, month)).contains(&day)).then_some(Self { year, month, day })
+    }
+
+    /// The day that is so many days after 1970-01-01; the inverse of [`Date::days`].
+    pub fn from_days(days: i64) -> Option<Self> {
+        // 400 years have 146,097 days.
+        let (era, mut rest) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+        let mut year = 1970 + i32::try_from(era).ok()?.checked_mul(400)?;
+        let length = |year| if days_of(year, 2) == 29 { 366 } else { 365 };
+        while rest >= length(year) {
+            rest -= length(year);
+            year += 1;
+        }
+        let mut month = 1;
+        while rest >= i64::from(days_of(year, month)) {
+            rest -= i64::from(days_of(year, month));
+            month += 1;
+        }
+        Self::new(year, month, u8::try_from(rest + 1).ok()?)
     }
 
     /// `2027-03-31`.
@@ -178,5 +202,8 @@ mod tests {
         assert_eq!(days("2000-03-01") - days("2000-02-28"), 2);
         assert_eq!(days("2100-03-01") - days("2100-02-28"), 1);
         assert_eq!(days("2026-11-22"), 20_779);
+        for days in (-800_000..800_000).step_by(37) {
+            assert_eq!(Date::from_days(days).unwrap().days(), days);
+        }
     }
 }

@@ -84,6 +84,7 @@ fn fixtures() -> Vec<(PortInfo, Option<&'static str>)> {
         (evdev("", ""), keyboard),
         (hid("DYMO", "DYMO M10 10 lb USB Postal Scale", 0x8d, 0x20), Some("scale.hid")),
         (hid("Mettler-Toledo", "PS60", 0x8d, 0x20), Some("scale.hid")),
+        (hid("Honeywell", "Voyager 1450", 0x8c, 0x02), Some("scanner.hid_pos")),
         (tcp("", ""), printer),
         (tcp("EPSON", "TM-T88V"), printer),
         (tcp("EPSON", "EPSON TM-m30II"), printer),

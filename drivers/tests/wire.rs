@@ -102,7 +102,7 @@ impl Rig {
 
     async fn code(&mut self) -> String {
         match self.events.recv().await {
-            Some(DeviceEvent::Scanner(scanner::Event::Code(code))) => code,
+            Some(DeviceEvent::Scanner(scanner::Event::Code(code))) => code.text,
             other => panic!("{other:?}"),
         }
     }

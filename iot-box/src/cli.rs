@@ -15,9 +15,10 @@ use crate::{
     check,
     control::{self, Answer, Request, Status},
     data_dir::DataDir,
-    log, run,
+    doctor, log, run,
 };
 
+const OTHER_VERSION: &str = "the daemon is of another version: restart it";
 /// Wrong usage, as sysexits.h has it.
 const USAGE: u8 = 64;
 
@@ -60,6 +61,12 @@ enum Command {
     },
     /// List the devices
     Devices {
+        /// For programs
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show how fast the barcode scanners are, and what would make them faster
+    ScannerDoctor {
         /// For programs
         #[arg(long)]
         json: bool,
@@ -108,6 +115,9 @@ pub(crate) fn main() -> ExitCode {
         Command::Devices { json } => done(status(&dir).map(|status| {
             say(&if json { devices_json(&status) } else { devices_text(&status) });
         })),
+        Command::ScannerDoctor { json } => done(scanners(&dir).map(|scanners| {
+            say(&if json { doctor::json(&scanners) } else { doctor::text(&scanners) });
+        })),
         Command::Pair => done(token().and_then(|token| ask(&dir, &Request::Pair { token }))),
         Command::Unpair => done(ask(&dir, &Request::Unpair)),
         Command::Password => done(password(&dir)),
@@ -147,7 +157,15 @@ fn ask(dir: &DataDir, request: &Request) -> Result<(), String> {
             Ok(())
         }
         Answer::Failed(text) => Err(text),
-        Answer::Status(_) => Err("the daemon is of another version: restart it".to_owned()),
+        Answer::Status(_) | Answer::Scanners(_) => Err(OTHER_VERSION.to_owned()),
+    }
+}
+
+fn scanners(dir: &DataDir) -> Result<Vec<doctor::Scanner>, String> {
+    match send(dir, &Request::Doctor)? {
+        Answer::Scanners(scanners) => Ok(scanners),
+        Answer::Failed(text) => Err(text),
+        Answer::Done(_) | Answer::Status(_) => Err(OTHER_VERSION.to_owned()),
     }
 }
 
@@ -155,7 +173,7 @@ fn status(dir: &DataDir) -> Result<Status, String> {
     match send(dir, &Request::Status)? {
         Answer::Status(status) => Ok(*status),
         Answer::Failed(text) => Err(text),
-        Answer::Done(_) => Err("the daemon is of another version: restart it".to_owned()),
+        Answer::Done(_) | Answer::Scanners(_) => Err(OTHER_VERSION.to_owned()),
     }
 }
 

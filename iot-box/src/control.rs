@@ -20,7 +20,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{app::App, supervisor::Exit};
+use crate::{app::App, doctor, supervisor::Exit};
 
 /// The longest line either side reads.
 const LINE: u64 = 1024 * 1024;
@@ -32,7 +32,11 @@ const CLIENTS: usize = 8;
 #[serde(tag = "do", rename_all = "snake_case")]
 pub(crate) enum Request {
     Status,
-    Pair { token: String },
+    /// How fast the scanners are.
+    Doctor,
+    Pair {
+        token: String,
+    },
     Unpair,
 }
 
@@ -40,6 +44,7 @@ pub(crate) enum Request {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Answer {
     Status(Box<Status>),
+    Scanners(Vec<doctor::Scanner>),
     /// What was done, in words.
     Done(String),
     Failed(String),
@@ -112,6 +117,7 @@ async fn answer(app: &App, stream: UnixStream) -> io::Result<()> {
     while let Some(line) = timeout(ANSWER_WITHIN, lines.next_line()).await?? {
         let answer = match serde_json::from_str(&line) {
             Ok(Request::Status) => Answer::Status(Box::new(status(app))),
+            Ok(Request::Doctor) => Answer::Scanners(doctor::examine(app)),
             Ok(Request::Pair { token }) => match app.link.pair(&token).await {
                 Ok(pairing) => {
                     Answer::Done(format!("Paired with {} at {}.", pairing.grant.erp_name, pairing.grant.erp_url))

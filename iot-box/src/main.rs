@@ -10,6 +10,7 @@ mod cli;
 mod clock;
 mod control;
 mod data_dir;
+mod doctor;
 mod fleet;
 mod homepage;
 mod hub;

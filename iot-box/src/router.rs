@@ -22,7 +22,7 @@ use tokio::{
 };
 use tokio_util::task::TaskTracker;
 
-use crate::{clock::now_ms, fleet::Table, hub::Hub, wire};
+use crate::{clock::now_ms, doctor::Scans, fleet::Table, hub::Hub, wire};
 
 /// A device answers every request; this only ends the wait for one that does not.
 const ANSWER_WITHIN: Duration = Duration::from_secs(300);
@@ -55,11 +55,12 @@ pub(crate) struct Router {
     table: watch::Receiver<Arc<Table>>,
     /// Commands run here to their end, also when the asker hangs up.
     tasks: TaskTracker,
+    scans: Scans,
 }
 
 impl Router {
     pub(crate) fn new(outbox: Outbox, hub: Arc<Hub>, table: watch::Receiver<Arc<Table>>) -> Self {
-        Self { outbox, hub, table, tasks: TaskTracker::new() }
+        Self { outbox, hub, table, tasks: TaskTracker::new(), scans: Scans::default() }
     }
 
     pub(crate) fn hub(&self) -> &Hub {
@@ -80,7 +81,14 @@ impl Router {
         self.tasks.wait().await;
     }
 
+    pub(crate) fn scans(&self) -> &Scans {
+        &self.scans
+    }
+
     pub(crate) async fn emit(&self, device: &DeviceId, event: drivers::DeviceEvent) {
+        if let drivers::DeviceEvent::Scanner(drivers::scanner::Event::Code(code)) = &event {
+            self.scans.note(device, code.timing);
+        }
         match wire::meaning(event) {
             wire::Meaning::Live(weight) => {
                 self.hub.live(Live { device: device.clone(), body: LiveBody::Weight(weight) });

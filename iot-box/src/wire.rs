@@ -1,11 +1,13 @@
 //! Between the drivers' types and the wire's. The drivers know no serde; this is the only place that knows both.
 
-use drivers::{Condition, Fault, Outcome as DriverOutcome, Reason as DriverReason, gauge, printer, scale};
+use drivers::{
+    Condition, Fault, Outcome as DriverOutcome, Reason as DriverReason, gauge, printer, scale, scanner, scanner::gs1,
+};
 use link_protocol::{
     document::{Align, Block, Document},
     down::CommandBody,
     outcome::{MassUnit, MeasureUnit, Measurement, Outcome, PrintCertainty, Reason, Value, Weight},
-    up::{Connection, DeviceClass, DeviceStatus, EventBody, LiveWeight, WeightCondition},
+    up::{Connection, DeviceClass, DeviceStatus, EventBody, Gs1, Gs1Element, LiveWeight, WeightCondition},
 };
 
 /// What a driver's event means to the rest of the system.
@@ -19,10 +21,10 @@ pub(crate) enum Meaning {
 
 pub(crate) fn meaning(event: drivers::DeviceEvent) -> Meaning {
     match event {
-        drivers::DeviceEvent::Scanner(drivers::scanner::Event::Code(text)) => Meaning::Event(EventBody::barcode(text)),
+        drivers::DeviceEvent::Scanner(scanner::Event::Code(code)) => Meaning::Event(barcode(code)),
         drivers::DeviceEvent::Printer(printer::Event::Drawer { open }) => Meaning::Event(EventBody::Drawer { open }),
-        drivers::DeviceEvent::Keyboard(drivers::keyboard::Event::Key { key, pressed }) => {
-            Meaning::Event(EventBody::Key { key, pressed, count: 1, text: None })
+        drivers::DeviceEvent::Keyboard(drivers::keyboard::Event::Key { key, pressed, count, text }) => {
+            Meaning::Event(EventBody::Key { key, pressed, count, text })
         }
         drivers::DeviceEvent::Gauge(gauge::Event::Measured(value)) => {
             Meaning::Event(EventBody::Measurement(measurement(value)))
@@ -31,6 +33,19 @@ pub(crate) fn meaning(event: drivers::DeviceEvent) -> Meaning {
             Meaning::Live(LiveWeight { condition: weight_condition(reading.state), weight: reading.weight.map(weight) })
         }
     }
+}
+
+fn barcode(code: scanner::Code) -> EventBody {
+    let scanner::Code { text, symbology, .. } = code;
+    let read = gs1::parse(&text, symbology.as_deref(), crate::clock::today().year);
+    let gs1 =
+        read.map(|read| Gs1 { elements: read.elements.into_iter().map(element).collect(), problems: read.problems });
+    EventBody::Barcode { text, symbology, gs1 }
+}
+
+fn element(element: gs1::Element) -> Gs1Element {
+    let gs1::Element { ai, title, value, number, date } = element;
+    Gs1Element { ai, title: title.to_owned(), value, number, date: date.map(|date| date.to_string()) }
 }
 
 fn weight_condition(state: scale::State) -> WeightCondition {
@@ -187,8 +202,18 @@ mod tests {
 
     #[test]
     fn a_scan_is_an_event_and_a_reading_is_live() {
-        let scan = drivers::DeviceEvent::Scanner(drivers::scanner::Event::Code("4006381333931".into()));
+        let code = |text: &str, symbology: Option<&str>| scanner::Code {
+            text: text.into(),
+            symbology: symbology.map(str::to_owned),
+            timing: scanner::Timing::default(),
+        };
+        let scan = drivers::DeviceEvent::Scanner(scanner::Event::Code(code("4006381333931", None)));
         assert_eq!(meaning(scan), Meaning::Event(EventBody::barcode("4006381333931")));
+        let EventBody::Barcode { text, symbology, gs1 } = barcode(code("0109521234543213", Some("]C1"))) else {
+            panic!("a scan is a barcode")
+        };
+        assert_eq!((text.as_str(), symbology.as_deref()), ("0109521234543213", Some("]C1")));
+        assert_eq!(gs1.unwrap().elements[0].title, "GTIN");
         let reading = scale::Reading {
             state: scale::State::Stable,
             weight: Some(scale::Weight { digits: "1.234".into(), unit: scale::Unit::Kg, net: true }),

@@ -4,6 +4,7 @@ use std::{
     collections::HashSet,
     fs,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use crate::{
@@ -217,6 +218,33 @@ fn types_keys(bitmap: &str) -> bool {
             word >> bit & 1 == 1 && (matches!(key, 1..=111) || matches!(key, 183..=194))
         })
     })
+}
+
+/// How often the kernel asks a USB device for news: `bInterval` of its interrupt endpoint, as sysfs tells it in time.
+pub fn polling_interval(port: &PortInfo) -> Option<Duration> {
+    let class = match port.kind {
+        PortKind::Evdev { .. } => "input",
+        PortKind::Hid { .. } => "hidraw",
+        _ => return None,
+    };
+    let roots = Roots::default();
+    let node = port.path()?.file_name()?;
+    let device = fs::canonicalize(roots.sys.join("class").join(class).join(node).join("device")).ok()?;
+    interval_above(&device, &roots.sys)
+}
+
+pub(super) fn interval_above(device: &Path, sys: &Path) -> Option<Duration> {
+    let interface = device.ancestors().take_while(|p| *p != sys).find(|p| p.join("bInterfaceNumber").exists())?;
+    let endpoints = entries(interface).into_iter().filter(|(name, _)| name.starts_with("ep_8"));
+    let intervals = endpoints.filter_map(|(_, endpoint)| {
+        let text = attribute(&endpoint, "interval");
+        match (text.strip_suffix("ms"), text.strip_suffix("us")) {
+            (Some(ms), _) => ms.parse().ok().map(Duration::from_millis),
+            (_, Some(us)) => us.parse().ok().map(Duration::from_micros),
+            _ => None,
+        }
+    });
+    intervals.filter(|interval| !interval.is_zero()).min()
 }
 
 #[derive(Debug, Default)]

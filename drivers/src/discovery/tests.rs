@@ -236,3 +236,23 @@ fn a_usb_printer_is_found_by_what_it_says_of_itself_and_named_by_its_serial_numb
     assert_eq!(languages, ["ESC/POS", "ESCPL2,BDC", ""]);
     assert_eq!(ports[0].path(), Some(tree.roots().dev.join("usb/lp0").as_path()));
 }
+
+#[test]
+fn a_point_of_sale_device_is_found_by_its_usage_page_and_a_scanner_tells_how_often_it_is_asked() {
+    let tree = Tree::new();
+    for (place, name, page) in [("1-1", "hidraw0", 0x8d_u8), ("1-2", "hidraw1", 0x8c), ("1-3", "hidraw2", 0x01)] {
+        tree.usb(place, "Maker", "Product", None);
+        let device = format!("sys/devices/usb1/{place}/{place}:1.0/0003:0EB8:2303.0001");
+        tree.write(&format!("{device}/uevent"), "HID_ID=0003:00000EB8:00002303\nHID_NAME=Maker Product\n");
+        let path = tree.0.path().join(format!("{device}/report_descriptor"));
+        fs::write(path, [0x05, page, 0x09, 0x02, 0xa1, 0x01, 0xc0]).unwrap();
+        tree.write(&format!("sys/devices/usb1/{place}/{place}:1.0/ep_81/interval"), "10ms\n");
+        fs::create_dir_all(tree.0.path().join("sys/class/hidraw").join(name)).unwrap();
+        let link = tree.roots().sys.join("class/hidraw").join(name).join("device");
+        symlink(tree.roots().sys.join(device.strip_prefix("sys/").unwrap()), link).unwrap();
+        tree.write(&format!("dev/{name}"), "");
+    }
+    assert_eq!(tree.ids(), ["hid-0eb8:2303-1-1-if00", "hid-0eb8:2303-1-2-if00"]);
+    let device = tree.roots().sys.join("devices/usb1/1-2/1-2:1.0/0003:0EB8:2303.0001");
+    assert_eq!(sysfs::interval_above(&device, &tree.roots().sys), Some(Duration::from_millis(10)));
+}

@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use super::{
     Event,
-    ending::{Ending, torn},
+    code::{Frame, PREFIX, SUFFIX, Stopwatch},
+    ending::{END, Ending, IDLE, Terminator, torn},
     serial::looks_like_scanner,
 };
 use crate::{
@@ -16,9 +17,13 @@ use crate::{
         Channel, Io,
         evdev::{Record, Records},
     },
-    keyboard::us::Layout,
+    keyboard::{
+        evdev::{IS_SCANNER, LAYOUT},
+        layout::{Keyboard, Layout},
+    },
     port::{PortInfo, PortKind},
     runner::{Action, Input, Limits, Protocol, drive},
+    setting::{Options, Setting},
 };
 
 const LONGEST: usize = super::serial::LONGEST;
@@ -26,35 +31,56 @@ const LONGEST: usize = super::serial::LONGEST;
 const EV_SYN: u16 = 0;
 const SYN_DROPPED: u16 = 3;
 const EV_KEY: u16 = 1;
-const KEY_TAB: u16 = 15;
-const KEY_ENTER: u16 = 28;
-const KEY_KPENTER: u16 = 96;
+pub(crate) const KEY_TAB: u16 = 15;
+pub(crate) const KEY_ENTER: u16 = 28;
+pub(crate) const KEY_KPENTER: u16 = 96;
 
 #[derive(Debug, Default)]
 pub struct EvdevScanner {
     records: Records,
-    layout: Layout,
+    keyboard: Keyboard,
     code: String,
     ending: Ending,
+    frame: Frame,
+    watch: Stopwatch,
     discarding: bool,
     faulty: bool,
 }
 
 impl EvdevScanner {
-    fn key(&mut self, code: u16, value: i32, out: &mut Vec<Action>) {
-        let pressed = value == 1;
-        if pressed && matches!(code, KEY_ENTER | KEY_KPENTER | KEY_TAB) {
-            if !self.code.is_empty() || self.discarding {
-                self.ending.terminator();
+    pub fn new(options: &Options) -> Self {
+        let layout = options.get("layout").and_then(Layout::named).unwrap_or_default();
+        Self {
+            keyboard: Keyboard::new(layout),
+            ending: Ending::new(options),
+            frame: Frame::new(options),
+            ..Self::default()
+        }
+    }
+
+    fn key(&mut self, now: Instant, code: u16, value: i32, out: &mut Vec<Action>) {
+        let terminator = match code {
+            KEY_ENTER | KEY_KPENTER => Some(Terminator::Enter),
+            KEY_TAB => Some(Terminator::Tab),
+            _ => None,
+        };
+        if terminator.is_some_and(|terminator| self.ending.ends(terminator)) {
+            if value == 1 {
+                if !self.code.is_empty() || self.discarding {
+                    self.ending.terminator();
+                }
+                self.end(out);
             }
-            self.end(out);
             return;
         }
-        let Some(character) = self.layout.key(code, value) else { return };
+        if value == 1 {
+            self.watch.step(now);
+        }
+        let before = self.code.len();
+        self.keyboard.key(code, value, &mut self.code);
         if self.discarding {
-            return;
-        }
-        if self.code.len() >= LONGEST {
+            self.code.truncate(before);
+        } else if self.code.len() > LONGEST {
             self.code.clear();
             self.discarding = true;
             self.faulty = true;
@@ -62,21 +88,18 @@ impl EvdevScanner {
                 "the scanner typed more than {LONGEST} characters without an end: set it to end each code with Enter"
             );
             out.push(Action::Condition(Condition::Error(Fault::Garbled, message)));
-            return;
         }
-        self.code.push(character);
     }
 
     fn end(&mut self, out: &mut Vec<Action>) {
         self.discarding = false;
-        if self.code.is_empty() {
-            return;
-        }
+        let timing = self.watch.take();
+        let Some(code) = self.frame.code(&std::mem::take(&mut self.code), timing) else { return };
         if self.faulty {
             self.faulty = false;
             out.push(Action::Condition(Condition::Ready));
         }
-        out.push(Action::Emit(DeviceEvent::Scanner(Event::Code(std::mem::take(&mut self.code)))));
+        out.push(Action::Emit(DeviceEvent::Scanner(Event::Code(code))));
     }
 }
 
@@ -87,10 +110,10 @@ impl Protocol for EvdevScanner {
             Input::Bytes(bytes) => {
                 for &byte in bytes {
                     match self.records.push(byte) {
-                        Some(record) if record.kind == EV_KEY => self.key(record.code, record.value, out),
+                        Some(record) if record.kind == EV_KEY => self.key(now, record.code, record.value, out),
                         // The kernel's buffer ran over and keys are lost: half a code is worse than none.
                         Some(Record { kind: EV_SYN, code: SYN_DROPPED, .. }) => {
-                            self.layout = Layout::default();
+                            self.keyboard.reset();
                             self.code.clear();
                             self.discarding = true;
                             self.faulty = true;
@@ -106,6 +129,7 @@ impl Protocol for EvdevScanner {
             Input::Deadline if self.ending.silence() => self.end(out),
             Input::Deadline => {
                 self.code.clear();
+                self.watch.take();
                 self.discarding = false;
                 self.faulty = true;
                 out.push(Action::Condition(torn()));
@@ -139,7 +163,15 @@ impl Driver for EvdevScannerDriver {
         if port.assigned.as_deref() == Some(self.name()) {
             return Some(Score::Assigned);
         }
-        looks_like_scanner(port, &["scanner", "barcode", "bar code", "reader"])
+        match port.settings.get(IS_SCANNER.name).map(String::as_str) {
+            Some("yes") => Some(Score::Model),
+            Some("no") => None,
+            _ => looks_like_scanner(port, &["scanner", "barcode", "bar code", "reader"]),
+        }
+    }
+
+    fn settings(&self) -> &'static [Setting] {
+        &[IS_SCANNER, LAYOUT, END, IDLE, PREFIX, SUFFIX]
     }
 
     fn open<'a>(&'a self, port: &'a PortInfo, io: &'a dyn Io) -> BoxFuture<'a, Result<Box<dyn Device>, OpenError>> {
@@ -150,7 +182,8 @@ impl Driver for EvdevScannerDriver {
                 manufacturer: port.manufacturer.clone(),
                 model: port.product.clone(),
             };
-            Ok(Box::new(Scanner { channel, identity }) as Box<dyn Device>)
+            let protocol = EvdevScanner::new(&Options::of(port));
+            Ok(Box::new(Scanner { channel, identity, protocol }) as Box<dyn Device>)
         })
     }
 }
@@ -158,6 +191,7 @@ impl Driver for EvdevScannerDriver {
 struct Scanner {
     channel: Box<dyn Channel>,
     identity: Identity,
+    protocol: EvdevScanner,
 }
 
 impl Device for Scanner {
@@ -166,6 +200,6 @@ impl Device for Scanner {
     }
 
     fn run(self: Box<Self>, ctx: DeviceCtx) -> BoxFuture<'static, Result<(), DeviceError>> {
-        Box::pin(drive(EvdevScanner::default(), self.channel, ctx, Limits::default()))
+        Box::pin(drive(self.protocol, self.channel, ctx, Limits::default()))
     }
 }

@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use super::{
     Event,
-    ending::{Ending, torn},
+    code::{Frame, PREFIX, SUFFIX, Stopwatch},
+    ending::{END, Ending, IDLE, Terminator, torn},
     text,
 };
 use crate::{
@@ -17,6 +18,7 @@ use crate::{
     io::{Channel, Io, Line},
     port::{Bus, PortInfo, PortKind},
     runner::{Action, Input, Limits, Protocol, drive},
+    setting::{Kind, Options, Setting},
 };
 
 /// The largest symbols (QR 40-L, Aztec, Data Matrix) hold under 7,100 characters.
@@ -26,6 +28,8 @@ pub const LONGEST: usize = 8192;
 pub struct SerialScanner {
     code: Vec<u8>,
     ending: Ending,
+    frame: Frame,
+    watch: Stopwatch,
     /// The code grew too long: the rest of it is dropped.
     discarding: bool,
     faulty: bool,
@@ -33,8 +37,17 @@ pub struct SerialScanner {
 }
 
 impl SerialScanner {
-    fn push(&mut self, byte: u8, out: &mut Vec<Action>) {
-        if matches!(byte, b'\r' | b'\n' | b'\t') {
+    pub fn new(options: &Options) -> Self {
+        Self { ending: Ending::new(options), frame: Frame::new(options), ..Self::default() }
+    }
+
+    fn push(&mut self, now: Instant, byte: u8, out: &mut Vec<Action>) {
+        let terminator = match byte {
+            b'\r' | b'\n' => Some(Terminator::Enter),
+            b'\t' => Some(Terminator::Tab),
+            _ => None,
+        };
+        if terminator.is_some_and(|terminator| self.ending.ends(terminator)) {
             if !self.code.is_empty() || self.discarding {
                 self.ending.terminator();
             }
@@ -51,17 +64,16 @@ impl SerialScanner {
             );
             out.push(Action::Condition(Condition::Error(Fault::Garbled, message)));
         } else {
+            self.watch.step(now);
             self.code.push(byte);
         }
     }
 
     fn end(&mut self, out: &mut Vec<Action>) {
         self.discarding = false;
-        let code = text::decode(&self.code);
+        let code = self.frame.code(&text::decode(&self.code), self.watch.take());
         self.code.clear();
-        if code.is_empty() {
-            return;
-        }
+        let Some(code) = code else { return };
         if self.faulty {
             self.faulty = false;
             self.ready(out);
@@ -84,7 +96,7 @@ impl Protocol for SerialScanner {
             Input::Started => self.ready(out),
             Input::Bytes(bytes) => {
                 for &byte in bytes {
-                    self.push(byte, out);
+                    self.push(now, byte, out);
                 }
                 let inside = self.discarding || !self.code.is_empty();
                 out.push(Action::Deadline(inside.then(|| now + self.ending.patience())));
@@ -105,6 +117,24 @@ impl Protocol for SerialScanner {
         Ok(())
     }
 }
+
+const BAUD: Setting = Setting {
+    name: "baud",
+    label: "Baud rate",
+    hint: "As the scanner is set. Without a choice 9600; USB scanners do not care.",
+    kind: Kind::Choice(|| {
+        &[
+            ("1200", "1200"),
+            ("2400", "2400"),
+            ("4800", "4800"),
+            ("9600", "9600"),
+            ("19200", "19200"),
+            ("38400", "38400"),
+            ("57600", "57600"),
+            ("115200", "115200"),
+        ]
+    }),
+};
 
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SerialScannerDriver;
@@ -145,15 +175,21 @@ impl Driver for SerialScannerDriver {
         looks_like_scanner(port, &["scanner", "barcode", "bar code"])
     }
 
+    fn settings(&self) -> &'static [Setting] {
+        &[BAUD, END, IDLE, PREFIX, SUFFIX]
+    }
+
     fn open<'a>(&'a self, port: &'a PortInfo, io: &'a dyn Io) -> BoxFuture<'a, Result<Box<dyn Device>, OpenError>> {
         Box::pin(async move {
-            let channel = io.stream(port, Line::N8_9600).await?;
+            let options = Options::of(port);
+            let line = Line { baud: options.whole("baud").unwrap_or(9600), ..Line::N8_9600 };
+            let channel = io.stream(port, line).await?;
             let identity = Identity {
                 name: "Barcode scanner".to_owned(),
                 manufacturer: port.manufacturer.clone(),
                 model: port.product.clone(),
             };
-            Ok(Box::new(Scanner { channel, identity }) as Box<dyn Device>)
+            Ok(Box::new(Scanner { channel, identity, protocol: SerialScanner::new(&options) }) as Box<dyn Device>)
         })
     }
 }
@@ -161,6 +197,7 @@ impl Driver for SerialScannerDriver {
 struct Scanner {
     channel: Box<dyn Channel>,
     identity: Identity,
+    protocol: SerialScanner,
 }
 
 impl Device for Scanner {
@@ -169,7 +206,7 @@ impl Device for Scanner {
     }
 
     fn run(self: Box<Self>, ctx: DeviceCtx) -> BoxFuture<'static, Result<(), DeviceError>> {
-        Box::pin(drive(SerialScanner::default(), self.channel, ctx, Limits::default()))
+        Box::pin(drive(self.protocol, self.channel, ctx, Limits::default()))
     }
 }
 
@@ -179,18 +216,30 @@ mod tests {
 
     use super::*;
 
+    /// What does not depend on the time between two chunks.
+    fn timeless(mut actions: Vec<Action>) -> Vec<Action> {
+        for action in &mut actions {
+            if let Action::Emit(DeviceEvent::Scanner(Event::Code(code))) = action {
+                code.timing = Default::default();
+            }
+        }
+        actions
+    }
+
     fn run(chunks: &[&[u8]]) -> Vec<Action> {
         let (mut scanner, mut out, now) = (SerialScanner::default(), Vec::new(), Instant::now());
         for chunk in chunks {
             scanner.step(now, Input::Bytes(chunk), &mut out).unwrap();
         }
         out.retain(|action| !matches!(action, Action::Deadline(_)));
-        out
+        timeless(out)
     }
 
     fn codes(chunks: &[&[u8]]) -> Vec<String> {
         let code = |action| match action {
-            Action::Emit(DeviceEvent::Scanner(Event::Code(code))) => Some(code),
+            Action::Emit(DeviceEvent::Scanner(Event::Code(code))) => {
+                Some(format!("{}{}", code.symbology.unwrap_or_default(), code.text))
+            }
             _ => None,
         };
         run(chunks).into_iter().filter_map(code).collect()
@@ -222,11 +271,12 @@ mod tests {
                 scanner.step(now, Input::Deadline, &mut out).unwrap();
             }
         }
-        out
+        timeless(out)
     }
 
     fn code(text: &str) -> Action {
-        Action::Emit(DeviceEvent::Scanner(Event::Code(text.to_owned())))
+        let code = super::super::Code { text: text.to_owned(), symbology: None, timing: Default::default() };
+        Action::Emit(DeviceEvent::Scanner(Event::Code(code)))
     }
 
     #[test]

@@ -103,7 +103,9 @@ pub(crate) async fn run(dir: &DataDir) -> Report {
 async fn gather(dir: &DataDir) -> Facts {
     let daemon = match control::ask(dir.path(), &dir.control_socket(), &Request::Status).await {
         Ok(Answer::Status(status)) => Ok(*status),
-        Ok(Answer::Done(_) | Answer::Failed(_)) => Err(AskError::OtherVersion(dir.path().to_owned())),
+        Ok(Answer::Done(_) | Answer::Failed(_) | Answer::Scanners(_)) => {
+            Err(AskError::OtherVersion(dir.path().to_owned()))
+        }
         Err(error) => Err(error),
     };
     let (grant, pairing_error) = match pairing(dir) {

@@ -18,6 +18,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use drivers::{
     Access, Class, Condition, Driver, Io, OpenError, PortChange, PortId, PortInfo, PortKind, Request, Score, registry,
+    setting::Date,
 };
 use link_protocol::{
     ids::DeviceId,
@@ -27,6 +28,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    clock,
     router::Router,
     settings::Settings,
     supervisor::{Health, Restart, Running, Supervisor, Unit},
@@ -67,9 +69,12 @@ impl Fleet {
     pub(crate) async fn run(&mut self, roster: &mut Roster, cancel: CancellationToken) {
         let Roster { rows, reports } = roster;
         let mut settings = self.settings.borrow_and_update().clone();
+        // Days pass: what is due is looked at again.
+        let mut hourly = tokio::time::interval(std::time::Duration::from_secs(3600));
         loop {
             tokio::select! {
                 () = cancel.cancelled() => return,
+                _ = hourly.tick() => {}
                 change = self.changes.recv() => match change {
                     Some(PortChange::Appeared(port)) => self.appeared(rows, port, &settings),
                     Some(PortChange::Vanished(id)) => self.vanished(rows, &id),
@@ -323,10 +328,12 @@ impl Row {
         let set = settings.devices.get(self.device.id.as_str());
         let mut device = self.device.clone();
         device.name = set.and_then(|s| s.name.clone()).unwrap_or_else(|| self.name());
+        calibration(&mut device, &self.port);
         Entry {
             device,
             requests: self.requests.clone(),
             choices: choices(&self.port),
+            port: self.port.clone(),
             assigned: self.port.assigned.is_some(),
             settings: self.driver.map_or(&[], |driver| driver.settings()),
             options: self.port.settings.clone(),
@@ -364,6 +371,18 @@ impl Row {
             ("", product) => product.to_owned(),
             (own, _) => own.to_owned(),
         }
+    }
+}
+
+/// A gauge whose calibration has run out works on, and everybody sees it.
+fn calibration(device: &mut Device, port: &PortInfo) {
+    let due = port.settings.get(drivers::gauge::CALIBRATION_DUE.name).and_then(|day| Date::parse(day));
+    let Some(due) = due.filter(|due| device.class == DeviceClass::Gauge && *due < clock::today()) else { return };
+    if device.status == DeviceStatus::Ready {
+        device.status = DeviceStatus::Warning;
+    }
+    if device.message.is_empty() {
+        device.message = format!("Its calibration was due on {due}: have it calibrated, then set the next day.");
     }
 }
 

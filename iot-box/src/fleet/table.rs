@@ -1,6 +1,6 @@
 //! The device table as everybody else sees it.
 
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 use drivers::{PortId, Request};
 use link_protocol::{ids::DeviceId, up::Device};
@@ -16,6 +16,8 @@ pub(crate) struct Entry {
     pub(crate) choices: Vec<&'static str>,
     /// What a person can set for it; what is set is in `options`.
     pub(crate) settings: &'static [drivers::Setting],
+    /// Where it is plugged in.
+    pub(crate) port: Arc<drivers::PortInfo>,
     /// The driver was chosen by a person.
     pub(crate) assigned: bool,
     /// What its driver is told, as a person set it.

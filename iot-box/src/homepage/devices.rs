@@ -8,12 +8,16 @@ use std::{
 use axum::{
     Form,
     extract::{Path, State},
-    response::Redirect,
+    response::{IntoResponse, Redirect, Response},
 };
-use drivers::Setting;
+use drivers::{
+    Options, Setting, registry,
+    scale::probe::{self, Found},
+};
 use link_protocol::{
     ids::DeviceId,
     outcome::{Outcome, PrintCertainty, Value},
+    up::DeviceStatus,
 };
 use serde::Deserialize;
 
@@ -64,6 +68,64 @@ pub(crate) async fn choose_driver(
         }
     };
     tell(&app, &technician, flash(done))
+}
+
+/// The form for what the driver of a device asks for.
+pub(crate) async fn settings(State(app): State<App>, technician: Technician, Path(id): Path<String>) -> Response {
+    let table = app.router.table().borrow().clone();
+    match id.parse::<DeviceId>().ok().and_then(|id| table.get(&id).cloned()) {
+        Some(entry) if !entry.settings.is_empty() => {
+            let body = super::devices_view::settings(&entry);
+            super::overview::framed(&app, "Settings", &body).into_response()
+        }
+        _ => {
+            let error = SettingsError::Invalid("There is nothing to set for this device.");
+            tell(&app, &technician, flash(Err(error))).into_response()
+        }
+    }
+}
+
+/// Asks a serial port that nothing drives which scale hangs on it, and drives it so.
+pub(crate) async fn find_scale(State(app): State<App>, technician: Technician, Path(id): Path<String>) -> Redirect {
+    let table = app.router.table().borrow().clone();
+    let port = id.parse::<DeviceId>().ok().and_then(|id| {
+        let entry = table.get(&id)?;
+        // Never a port that something drives: what hangs there is known, and may print or pay.
+        (entry.device.status == DeviceStatus::Unclaimed && entry.device.driver.is_empty()).then(|| entry.port.clone())
+    });
+    let done = match port {
+        None => Err(SettingsError::Invalid("Only a serial port that nothing drives can be asked.")),
+        Some(port) => match probe::probe(&port, &drivers::io::System).await {
+            Ok(Found::Scale(driver, options)) => {
+                let changed = app.settings.change(|s| {
+                    let device = s.devices.entry(id.clone()).or_default();
+                    device.driver = Some(driver.to_owned());
+                    device.options.extend(known(driver, options));
+                    Ok(())
+                });
+                changed.await.map(|()| format!("The scale answered: the port is driven as {driver}."))
+            }
+            Ok(Found::Printer) => {
+                Err(SettingsError::Invalid("A receipt printer answered. Nothing more was sent to it."))
+            }
+            Ok(Found::Unclear(drivers)) => Err(SettingsError::Refused(format!(
+                "The answers fit more than one protocol ({}): choose the driver yourself",
+                drivers.join(", ")
+            ))),
+            Ok(Found::Nothing) => Err(SettingsError::Invalid(
+                "No scale answered. See that it is switched on and its interface is set up, then try again; or choose its driver.",
+            )),
+            Err(error) => Err(SettingsError::Refused(error.to_string())),
+        },
+    };
+    tell(&app, &technician, flash(done))
+}
+
+/// Of what was found out, what the driver takes.
+fn known(driver: &str, options: Options) -> BTreeMap<String, String> {
+    let row = registry::drivers().iter().find(|row| row.name() == driver);
+    let settings = row.map_or(&[][..], |row| row.settings());
+    options.0.into_iter().filter(|(name, _)| settings.iter().any(|setting| setting.name == name)).collect()
 }
 
 /// What the driver of a device asks for; an empty field leaves it to the driver.

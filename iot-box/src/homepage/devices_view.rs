@@ -1,6 +1,9 @@
 //! The list of devices, and printers by address.
 
-use drivers::setting::{Kind, Setting};
+use drivers::{
+    PortKind,
+    setting::{Kind, Setting},
+};
 use link_protocol::up::{Connection, Device, DeviceClass, DeviceStatus};
 use maud::{Markup, html};
 
@@ -67,7 +70,17 @@ fn row(entry: &Entry, added: bool) -> Markup {
                 @if !entry.choices.is_empty() && (entry.assigned || device.driver.is_empty()) {
                     (driver(entry, &path("driver")))
                 }
-                @if !entry.settings.is_empty() { (settings(entry, &path("settings"))) }
+                @if !entry.settings.is_empty() {
+                    a .button .quiet href=(path("settings")) { "Settings" }
+                }
+                @if device.class == DeviceClass::Scanner {
+                    a .button .quiet href="/scanner-doctor" { "Scanner doctor" }
+                }
+                @if device.driver.is_empty() && matches!(entry.port.kind, PortKind::Serial { .. }) {
+                    form method="post" action=(path("find-scale")) {
+                        button .quiet data-key={ "find " (id) } { "It is a scale: find out which" }
+                    }
+                }
                 details {
                     summary { "Name and details" }
                     form method="post" action=(path("name")) {
@@ -92,22 +105,31 @@ fn row(entry: &Entry, added: bool) -> Markup {
     }
 }
 
-/// What the device's driver asks for.
-fn settings(entry: &Entry, action: &str) -> Markup {
+/// The page for what the device's driver asks for.
+pub(super) fn settings(entry: &Entry) -> Markup {
+    let action = format!("/devices/{}/settings", path_segment(entry.device.id.as_str()));
     html! {
-        details {
-            summary { "Settings" }
+        section .card .narrow {
+            h1 { "Settings of " (entry.device.name) }
+            p .soft .small { (about(&entry.device)) }
             form method="post" action=(action) {
                 @for setting in entry.settings {
-                    (field(setting, &format!("{}-{}", setting.name, entry.device.id), entry.options.get(setting.name).map(String::as_str)))
+                    (field(setting, entry.options.get(setting.name).map(String::as_str)))
                 }
-                div .actions { button { "Save settings" } }
+                div .actions {
+                    button .primary { "Save settings" }
+                    a .button href="/" { "Back" }
+                }
+            }
+            @if entry.device.class == DeviceClass::Scale {
+                p .soft .small { "Software that makes weights: SHA-256 " span .mono { (drivers::scale::LEGAL_SHA256) } }
             }
         }
     }
 }
 
-fn field(setting: &Setting, id: &str, value: Option<&str>) -> Markup {
+fn field(setting: &Setting, value: Option<&str>) -> Markup {
+    let id = setting.name;
     let value = value.unwrap_or_default();
     html! {
         div .field {

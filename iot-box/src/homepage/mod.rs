@@ -3,6 +3,7 @@
 pub(crate) mod assets;
 pub(crate) mod devices;
 mod devices_view;
+pub(crate) mod doctor;
 mod layout;
 mod overview;
 pub(crate) mod pairing;

@@ -23,6 +23,11 @@ fn bar(app: &App, signed_in: bool) -> Bar {
     Bar { name: app.link.box_name(), id, signed_in }
 }
 
+/// A page of its own for who signed in.
+pub(super) fn framed(app: &App, title: &str, body: &Markup) -> Markup {
+    page(title, Some(&bar(app, true)), body)
+}
+
 pub(super) fn sign_in(app: &App, error: Option<&str>) -> Markup {
     let url = app.link.names.borrow().urls().into_iter().next();
     let body = html! {
