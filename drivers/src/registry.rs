@@ -2,7 +2,7 @@
 
 use crate::{
     device::{Driver, Score},
-    keyboard,
+    gauge, keyboard,
     port::PortInfo,
     printer, scale, scanner,
 };
@@ -23,6 +23,9 @@ pub fn drivers() -> &'static [&'static dyn Driver] {
         &scanner::evdev::EvdevScannerDriver,
         &scanner::hid_pos::HidPosScannerDriver,
         &keyboard::evdev::EvdevKeyboardDriver,
+        &gauge::serial::SylvacDriver,
+        &gauge::serial::MitutoyoDriver,
+        &gauge::keyboard::KeyboardGaugeDriver,
     ]
 }
 

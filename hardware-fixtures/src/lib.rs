@@ -9,6 +9,7 @@ pub mod balance;
 pub mod clock;
 pub mod control;
 mod device;
+pub mod gauge;
 mod ports;
 pub mod printer;
 pub mod scale;

@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{balance, printer, scale, scanner};
+use crate::{balance, gauge, printer, scale, scanner};
 
 /// What the device's USB descriptors (or its network announcement) would say.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +33,7 @@ pub struct Device {
 pub enum Model {
     Scale8217(scale::Settings),
     Scale(balance::Settings),
+    Gauge(gauge::Settings),
     ScannerSerial(scanner::Settings),
     PrinterEscpos(printer::Settings),
 }
@@ -52,7 +53,9 @@ pub enum ScenarioError {
     Toml(#[from] toml::de::Error),
     #[error("device {id}: {why}")]
     Device { id: String, why: toml::de::Error },
-    #[error("device {id} has the unknown type \"{model}\": use scale, scale_8217, printer_escpos or scanner_serial")]
+    #[error(
+        "device {id} has the unknown type \"{model}\": use gauge, scale, scale_8217, printer_escpos or scanner_serial"
+    )]
     Type { id: String, model: String },
     #[error("two devices have the id {0}: give each its own")]
     Twice(String),
@@ -113,6 +116,7 @@ fn device(mut table: toml::Table) -> Result<Device, ScenarioError> {
     }
     table.retain(|key, _| !COMMON.contains(&key));
     let model = match head.r#type.as_str() {
+        "gauge" => Model::Gauge(settings(table).map_err(wrong)?),
         "scale" => Model::Scale(settings(table).map_err(wrong)?),
         "scale_8217" => Model::Scale8217(settings(table).map_err(wrong)?),
         "scanner_serial" => Model::ScannerSerial(settings(table).map_err(wrong)?),

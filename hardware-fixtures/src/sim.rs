@@ -17,6 +17,7 @@ use crate::{
     balance::{self, Platform},
     control::{self, Directory, Entry},
     device::Context,
+    gauge,
     ports::Ports,
     printer,
     scale::{self, Scale, WeightError},
@@ -141,6 +142,10 @@ fn build(device: &Device, context: Context, out: &Path) -> Result<(&'static str,
             let platform = Platform::new(settings).map_err(|why| SimError::Capacity { id: device.id.clone(), why })?;
             let line = line(settings.baud, settings.check_baud)?;
             ("scale", Box::pin(balance::run(context, settings.clone(), platform, line)))
+        }
+        Model::Gauge(settings) => {
+            let line = line(settings.speed(), settings.check_baud)?;
+            ("gauge", Box::pin(gauge::run(context, settings.clone(), line)))
         }
         Model::ScannerSerial(settings) => {
             let line = line(settings.baud, settings.check_baud)?;

@@ -18,6 +18,7 @@ use super::{
     adam::looks_printed,
     cas::{CasPd, stream_line},
     desk::{Dialect, Heard},
+    nci::Nci,
 };
 use crate::{
     device::OpenError,
@@ -68,7 +69,7 @@ impl Ask {
             // The empty line ends whatever the scale makes of the bytes before.
             Self::Sics => hidden(b"\r\nSI\r\n"),
             Self::AdamPrint => hidden(b"\r\nP\r\n"),
-            Self::Weight => hidden(b"W\r"),
+            Self::Weight => hidden(b"\rW\r"),
             Self::Dialog => hidden(b"\x04\x0208\x03"),
         }
     }
@@ -220,8 +221,16 @@ fn identify(ask: Ask, answer: &[u8]) -> Vec<&'static str> {
         }
         Ask::Weight => match seven[..] {
             [0x02, .., b'\r'] if toledo(&seven) => fits.push("scale.toledo_8217"),
-            [b'\n', .., b'\r', 0x03] => fits.push("scale.nci"),
-            _ => {}
+            _ => {
+                // It may find fault with the bytes in front; a weight with its status is beyond doubt.
+                let (mut dialect, mut heard) = (Nci::new(String::new()), Vec::new());
+                for byte in &seven {
+                    dialect.push(*byte, None, &mut heard);
+                }
+                if heard.iter().any(|h| matches!(h, Heard::Shows(..))) {
+                    fits.push("scale.nci");
+                }
+            }
         },
         Ask::Dialog => {
             let answers = seven
