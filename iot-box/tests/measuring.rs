@@ -179,12 +179,14 @@ async fn a_technician_finds_a_scale_and_sets_a_gauge_and_a_till_weighs_and_measu
         _ => None,
     };
     assert_eq!(till.until("weight at rest", at_rest).await.weight, "1.234");
-    till.command("tare-1", "sics", CommandBody::TareScale).await;
-    let outcome = till.outcome("tare-1").await;
+    till.command("command-tare-1", "sics", CommandBody::TareScale).await;
+    let outcome = till.outcome("command-tare-1").await;
     assert!(matches!(outcome, Outcome::Done { .. }), "{outcome:?}");
     client.send("sics", "put", json!({ "weight": "1.500", "settle_ms": 300 })).await.unwrap();
-    till.command("read-1", "sics", CommandBody::ReadWeight).await;
-    let Outcome::Done { value: Value::Weight(weight) } = till.outcome("read-1").await else { panic!("a weight") };
+    till.command("command-read-1", "sics", CommandBody::ReadWeight).await;
+    let Outcome::Done { value: Value::Weight(weight) } = till.outcome("command-read-1").await else {
+        panic!("a weight")
+    };
     assert!(weight.net && matches!(weight.weight.as_str(), "0.266" | "0.000"), "{weight:?}");
 
     client.send("caliper", "measure", json!({ "counts": 1234 })).await.unwrap();
@@ -198,8 +200,8 @@ async fn a_technician_finds_a_scale_and_sets_a_gauge_and_a_till_weighs_and_measu
     };
     let value = Measurement { value: "12.34".into(), unit: MeasureUnit::Mm, resolution: Some("0.01".into()) };
     assert_eq!(till.until("measurement", taken).await, value);
-    till.command("measure-1", "caliper", CommandBody::Measure).await;
-    assert_eq!(till.outcome("measure-1").await, Outcome::Done { value: Value::Measurement(value) });
+    till.command("command-measure-1", "caliper", CommandBody::Measure).await;
+    assert_eq!(till.outcome("command-measure-1").await, Outcome::Done { value: Value::Measurement(value) });
 
     // The calibration has run out: everybody sees it, and it works on.
     let page = daemon.get("/devices/caliper/settings", &[("cookie", &cookie)]).await;
@@ -223,8 +225,8 @@ async fn hid_scales_and_hid_scanners_are_driven_by_their_reports_and_the_doctor_
     let pipe = |name: &str| {
         let path = dir.path().join(name);
         rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
-        let write = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::DIRECT;
-        let file = rustix::fs::open(&path, write, rustix::fs::Mode::empty()).unwrap();
+        let file = rustix::fs::open(&path, rustix::fs::OFlags::RDWR, rustix::fs::Mode::empty()).unwrap();
+        rustix::fs::fcntl_setfl(&file, rustix::fs::OFlags::DIRECT).unwrap();
         (path, std::fs::File::from(file))
     };
     let ((scale_path, mut scale), (scanner_path, mut scanner)) = (pipe("scale"), pipe("scanner"));
@@ -246,8 +248,10 @@ async fn hid_scales_and_hid_scanners_are_driven_by_their_reports_and_the_doctor_
 
     // 40 lb 5.2 oz, as a postal scale says it.
     scale.write_all(&[3, 4, 0x0b, 0xff, 0x34, 0x19]).unwrap();
-    till.command("read-1", "postal", CommandBody::ReadWeight).await;
-    let Outcome::Done { value: Value::Weight(weight) } = till.outcome("read-1").await else { panic!("a weight") };
+    till.command("command-read-1", "postal", CommandBody::ReadWeight).await;
+    let Outcome::Done { value: Value::Weight(weight) } = till.outcome("command-read-1").await else {
+        panic!("a weight")
+    };
     assert_eq!(weight.weight, "645.2");
 
     let mut report = [0_u8; 64];
