@@ -15,6 +15,7 @@ if [ "$what" != lab ]; then
     need mosquitto mosquitto
     need mosquitto_pub mosquitto-clients
     need faketime faketime
+    need openssl openssl
     [ -n "$(ls -d /usr/lib/postgresql/*/bin/postgres 2>/dev/null)" ] || packages+=(postgresql)
 fi
 if [ "$what" != bench ] && [ "$(uname -m)" = x86_64 ]; then
@@ -53,10 +54,13 @@ if [ -f tests/browser/package-lock.json ] && command -v npm >/dev/null; then
     fi
 fi
 
-# Clients of the external API, which the conformance tests run unchanged.
-if [ "$what" = test ] && [ ! -x "$cache/conformance/bin/python" ]; then
+# Clients of the external API, which the conformance tests run unchanged, and a mail server to send to.
+clients="odoorpc==0.10.1 odoo-client-lib==2.0.1 aiosmtpd==1.4.6"
+if [ "$what" = test ] && [ "$(cat "$cache/conformance/.clients" 2>/dev/null)" != "$clients" ]; then
     python3 -m venv "$cache/conformance"
-    "$cache/conformance/bin/pip" -q install odoorpc==0.10.1 odoo-client-lib==2.0.1
+    # shellcheck disable=SC2086
+    "$cache/conformance/bin/pip" -q install $clients
+    echo "$clients" >"$cache/conformance/.clients"
 fi
 
 # The encoder that the benchmark compares with.

@@ -5,7 +5,7 @@ cd "$(dirname "$0")/../.."
 python="${XDG_CACHE_HOME:-$HOME/.cache}/iot-erp/conformance/bin/python"
 [ -x "$python" ] || { echo "the clients are not installed: run tests/install-tools.sh"; exit 1; }
 dir=$(mktemp -d)
-erp="${CARGO_TARGET_DIR:-target}/debug/erp"
+erp="$(realpath "${CARGO_TARGET_DIR:-target}/debug/erp")"
 server=
 cleanup() {
     if [ -n "$server" ]; then
@@ -30,7 +30,7 @@ done
 port="${url##*:}"
 curl -sSfk "https://localhost:$port/iot/v1/ca.pem" -o "$dir/ca.pem"
 status=0
-SSL_CERT_FILE="$dir/ca.pem" ERP_PORT="$port" ERP_DB=conformance ERP_PASSWORD=admin-secret \
+SSL_CERT_FILE="$dir/ca.pem" ERP_BIN="$erp" ERP_PORT="$port" ERP_DB=conformance ERP_PASSWORD=admin-secret \
     "$python" -W ignore::ResourceWarning -m unittest discover -s tests/conformance -t tests/conformance ${1:+-k "$1"} || status=$?
 [ "$status" = 0 ] || grep -E '"level":"(ERROR|WARN)"' "$dir/log" | tail -20
 exit "$status"

@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use data_encoding::HEXLOWER;
 use erp_engine::{
     Db, Engine, Install, Options, Search,
     declare::{App, Translation},
@@ -14,6 +15,7 @@ use erp_engine::{
     translate::po,
     values,
 };
+use sha2::{Digest, Sha256};
 
 use crate::{cli, error::ServiceError, records};
 
@@ -78,6 +80,13 @@ impl Place {
             bail!("{} holds no database yet: run erp init", place.describe());
         }
         Ok(place)
+    }
+
+    /// Tells this place from those of other servers on the same database, and is the same after a restart.
+    pub fn identity(&self) -> String {
+        let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        let place = format!("{}:{}", host.trim(), self.data.display());
+        HEXLOWER.encode(&Sha256::digest(place.as_bytes())[..8])
     }
 
     /// Pictures and attachments.
@@ -186,7 +195,7 @@ pub async fn set(engine: &Engine, key: &str, value: &str) -> anyhow::Result<()> 
 pub fn uuid(mut bytes: [u8; 16]) -> String {
     bytes[6] = bytes[6] & 0x0f | 0x40;
     bytes[8] = bytes[8] & 0x3f | 0x80;
-    let hex = data_encoding::HEXLOWER.encode(&bytes);
+    let hex = HEXLOWER.encode(&bytes);
     [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }
 

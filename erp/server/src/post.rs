@@ -2,20 +2,21 @@
 
 use std::time::Duration;
 
-use erp_apps::mail::{settle, take_due};
+use erp_apps::mail::{settle, take_back, take_due};
 use erp_engine::{Engine, Id, Record, Search, domain};
 use lettre::{
     AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
     message::{Attachment, Mailbox, Mailboxes, MultiPart, SinglePart, header::ContentType},
     transport::smtp::{
         authentication::Credentials,
-        client::{Tls, TlsParameters},
+        client::{Certificate, Tls, TlsParameters},
+        response::Code,
     },
 };
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
-use crate::error::ServiceError;
+use crate::{error::ServiceError, place};
 
 /// Between two looks at the queue when nothing says that there is mail.
 const PAUSE: Duration = Duration::from_secs(30);
@@ -23,11 +24,15 @@ const PAUSE: Duration = Duration::from_secs(30);
 const PATIENCE: Duration = Duration::from_secs(60);
 const AT_ONCE: u64 = 20;
 
-pub(crate) async fn run(engine: Engine, stop: CancellationToken) {
+/// `owner` is this server and none besides; no other runs on its data directory.
+pub(crate) async fn run(engine: Engine, owner: String, stop: CancellationToken) {
     let mut changes = engine.changes();
+    if let Err(error) = resume(&engine, &owner).await {
+        tracing::error!(%error, "What was being sent before the start could not be looked up.");
+    }
     loop {
         loop {
-            match empty(&engine, &stop).await {
+            match empty(&engine, &owner, &stop).await {
                 Ok(0) => break,
                 Ok(_) if stop.is_cancelled() => return,
                 Ok(_) => {}
@@ -54,20 +59,33 @@ pub(crate) async fn run(engine: Engine, stop: CancellationToken) {
     }
 }
 
+async fn resume(engine: &Engine, owner: &str) -> Result<(), ServiceError> {
+    let mut env = engine.superuser("mail that was being sent").await?;
+    if env.registry().model("mail.mail").is_ok() {
+        let left = take_back(&mut env, owner).await?;
+        env.commit().await?;
+        if left > 0 {
+            tracing::warn!(mails = left, "Mail was being sent when the server stopped; it is sent again.");
+        }
+    }
+    Ok(())
+}
+
 /// How many were taken. Without a server they stay where they are, and so does the way to copy a link by hand.
-async fn empty(engine: &Engine, stop: &CancellationToken) -> Result<usize, ServiceError> {
+async fn empty(engine: &Engine, owner: &str, stop: &CancellationToken) -> Result<usize, ServiceError> {
     let mut env = engine.superuser("outgoing mail").await?;
     if env.registry().model("mail.mail").is_err() {
         return Ok(0);
     }
-    let fields = ["from_filter", "smtp_host", "smtp_port", "smtp_encryption", "smtp_user", "smtp_pass", "sender"];
+    let fields =
+        ["from_filter", "smtp_host", "smtp_port", "smtp_encryption", "smtp_user", "smtp_pass", "smtp_ca", "sender"];
     let servers = env
         .search_read("ir.mail_server", &domain!(["active", "=", true]), &fields, Search::order("sequence, id"))
         .await?;
     if servers.is_empty() {
         return Ok(0);
     }
-    let mails = take_due(&mut env, AT_ONCE).await?;
+    let mails = take_due(&mut env, AT_ONCE, owner).await?;
     let mut files = Vec::with_capacity(mails.len());
     for mail in &mails {
         let ids: Vec<Id> = mail.get("attachment_ids").unwrap_or_default();
@@ -103,9 +121,29 @@ async fn send(servers: &[Record], mail: &Record, files: &[Record]) -> Result<(),
     match tokio::time::timeout(PATIENCE, transport.send(message)).await {
         Err(_) => Err(("the mail server did not answer in time".to_owned(), true)),
         Ok(Ok(_)) => Ok(()),
-        // RFC 5321, section 4.2.1: what begins with 5 will fail again.
-        Ok(Err(error)) => Err((error.to_string(), !error.is_permanent())),
+        Ok(Err(error)) => Err((explained(&error), !lasts(&error))),
     }
+}
+
+/// RFC 5321, section 4.2.1: what begins with 5 will fail again. That the server wants another password or encryption
+/// (RFC 4954, section 6) is no fault of the mail: it waits until somebody has put the settings right.
+fn lasts(error: &lettre::transport::smtp::Error) -> bool {
+    let settings = |code: Code| matches!(u16::from(code), 530 | 534 | 535 | 538);
+    error.is_permanent() && !error.status().is_some_and(settings)
+}
+
+/// With what caused it: "Connection error" alone helps nobody.
+fn explained(error: &lettre::transport::smtp::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(next) = cause {
+        let more = next.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = next.source();
+    }
+    text
 }
 
 /// The first server whose filter has the sender's address or its domain, or that has no filter.
@@ -126,7 +164,13 @@ fn pick<'a>(servers: &'a [Record], from: &str) -> Option<&'a Record> {
 fn transport(server: &Record) -> Result<AsyncSmtpTransport<Tokio1Executor>, String> {
     let host = server.get_str("smtp_host");
     let port = server.get::<i64>("smtp_port").ok().and_then(|port| u16::try_from(port).ok()).unwrap_or(587);
-    let tls = || TlsParameters::new(host.to_owned()).map_err(|error| format!("{host}: {error}"));
+    let tls = || {
+        let mut parameters = TlsParameters::builder(host.to_owned());
+        for authority in authorities(server.get_str("smtp_ca"))? {
+            parameters = parameters.add_root_certificate(authority);
+        }
+        parameters.build().map_err(|error| format!("{host}: {error}"))
+    };
     let tls = match server.get_str("smtp_encryption") {
         "none" => Tls::None,
         "ssl" => Tls::Wrapper(tls()?),
@@ -140,6 +184,14 @@ fn transport(server: &Record) -> Result<AsyncSmtpTransport<Tokio1Executor>, Stri
     Ok(builder.timeout(Some(Duration::from_secs(20))).build())
 }
 
+/// Every certificate of a PEM text.
+fn authorities(pem: &str) -> Result<Vec<Certificate>, String> {
+    const END: &str = "-----END CERTIFICATE-----";
+    let wrong = |_| "the mail server's certificate authority is no PEM certificate".to_owned();
+    let parts = pem.split_inclusive(END).filter(|part| !part.trim().is_empty());
+    parts.map(|part| Certificate::from_pem(part.trim().as_bytes()).map_err(wrong)).collect()
+}
+
 fn message(server: &Record, mail: &Record, files: &[Record]) -> Result<Message, String> {
     let sender = server.get_str("sender");
     let own: Option<Mailbox> = match sender {
@@ -147,6 +199,7 @@ fn message(server: &Record, mail: &Record, files: &[Record]) -> Result<Message, 
         sender => Some(sender.parse().map_err(|_| format!("the mail server's sender {sender} is no address"))?),
     };
     let author = mail.get_str("email_from").parse::<Mailbox>().ok();
+    let host = own.as_ref().or(author.as_ref()).map(|from| from.email.domain().to_owned()).unwrap_or_default();
     let mut builder = Message::builder().subject(mail.get_str("subject"));
     builder = match (own, author) {
         // Mail in another's name is refused by most receivers (DMARC, RFC 7489): it comes from us and answers to him.
@@ -165,11 +218,14 @@ fn message(server: &Record, mail: &Record, files: &[Record]) -> Result<Message, 
         builder = builder.to(address);
     }
     let id = [mail.get_str("message_id"), mail.get_str("mail_message_id.message_id")];
-    if let Some(id) = id.into_iter().find(|id| !id.is_empty()) {
-        builder = builder.message_id(Some(id.to_owned()));
-    }
-    if !mail.get_str("reference").is_empty() {
-        builder = builder.references(mail.get_str("reference").to_owned());
+    let id = match id.into_iter().find(|id| !id.is_empty()) {
+        Some(id) => id.to_owned(),
+        None => own_id(mail, &host),
+    };
+    builder = builder.message_id(Some(id));
+    let references = mail.get_str("reference");
+    if let Some(answered) = references.split_whitespace().next_back() {
+        builder = builder.references(references.to_owned()).in_reply_to(answered.to_owned());
     }
     let html = mail.get_str("body_html");
     let text = SinglePart::plain(plain(html));
@@ -184,6 +240,12 @@ fn message(server: &Record, mail: &Record, files: &[Record]) -> Result<Message, 
         mixed = mixed.singlepart(Attachment::new(file.get_str("name").to_owned()).body(content, kind));
     }
     builder.multipart(mixed).map_err(|error| error.to_string())
+}
+
+/// The same each time the mail is tried, so that a receiver who got it twice can tell: RFC 5322, section 3.6.4.
+fn own_id(mail: &Record, host: &str) -> String {
+    let made = mail.get::<jiff::Timestamp>("create_date").map_or(0, |at| at.as_microsecond());
+    format!("<{made}.{}-mail@{host}>", mail.id)
 }
 
 /// What is left of HTML for who reads plain text.

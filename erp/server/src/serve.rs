@@ -15,6 +15,7 @@ use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    accounts,
     boxes::Boxes,
     bus::Bus,
     ca::Authority,
@@ -65,6 +66,10 @@ pub async fn run(args: Serve) -> anyhow::Result<()> {
     let (listen, mqtt_listen) =
         (listener.local_addr()?, mqtt_listener.as_ref().map(TcpListener::local_addr).transpose()?);
     let config = Arc::new(names::config(&engine, &args, db, &place, listen, mqtt_listen).await?);
+    // Links in mails lead there.
+    if place::setting(&engine, "web.base.url.freeze").await?.is_none() {
+        place::set(&engine, accounts::BASE_URL, &config.public_url).await?;
+    }
     let ca = Arc::new(keys::authority(&engine, &vault, &config).await?);
 
     let (server, ingest, inbound) = Server::build(&engine, &config, &ca, &vault)?;
@@ -88,7 +93,7 @@ pub async fn run(args: Serve) -> anyhow::Result<()> {
     let stop_ingest = CancellationToken::new();
     let ingest = tokio::spawn(ingest.run(inbound, stop_ingest.clone()));
     tasks.spawn(server.state.commands.clone().run(stop.clone()));
-    tasks.spawn(post::run(engine.clone(), stop.clone()));
+    tasks.spawn(post::run(engine.clone(), place.identity(), stop.clone()));
     for _ in 0..JOB_WORKERS {
         tasks.spawn(jobs::run(engine.clone(), stop.clone()));
     }

@@ -1,11 +1,13 @@
 //! Users, companies, contacts, places, money, languages, settings: what every other app stands on.
 
 mod company;
+mod iban;
 mod language;
 mod language_files;
 mod money;
 mod partner;
 mod partner_code;
+mod partner_names;
 mod places;
 mod rights;
 mod security;

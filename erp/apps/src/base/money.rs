@@ -1,9 +1,11 @@
 //! Currencies and their rates; banks and bank accounts.
 
 use erp_engine::{
-    Error, Value,
-    declare::{App, Code, Field, Inputs, Model, OnDelete, Rule},
+    Error, Value, Values,
+    declare::{App, Code, Field, Hook, Model, OnDelete, Rule},
 };
+
+use super::iban;
 
 pub(super) fn add(app: App) -> App {
     app.model(currency())
@@ -30,7 +32,18 @@ pub(super) fn add(app: App) -> App {
             "['|', ('company_id', '=', False), ('company_id', 'in', company_ids)]",
         ))
         .file_once("res.currency.csv", include_str!("data/res.currency.csv"))
-        .code(Code::new().pure("base.sanitized_account", sanitized))
+        .code(
+            Code::new()
+                .pure("base.sanitized_account", |inputs| Ok(iban::plain(inputs.str("acc_number")).into()))
+                .pure("base.account_type", |inputs| Ok(iban::kind(inputs.str("acc_number")).into()))
+                .hook(
+                    "res.partner.bank",
+                    Hook::BeforeCreate(|_, _, rows| {
+                        Box::pin(async move { rows.iter_mut().try_for_each(written_well) })
+                    }),
+                )
+                .hook("res.partner.bank", Hook::BeforeWrite(|_, _, row| Box::pin(async move { written_well(row) }))),
+        )
 }
 
 fn currency() -> Model {
@@ -91,6 +104,11 @@ fn account() -> Model {
         .unique(&["sanitized_acc_number", "partner_id"], "the contact has this account number already")
         .field(Field::char("acc_number").label("Account Number").required())
         .field(Field::char("sanitized_acc_number").compute("base.sanitized_account", &["acc_number"]).stored())
+        .field(
+            Field::selection("acc_type", &[("bank", "Normal"), ("iban", "IBAN")])
+                .label("Type")
+                .compute("base.account_type", &["acc_number"]),
+        )
         .field(Field::char("acc_holder_name").label("Account Holder Name"))
         .field(
             Field::many2one("partner_id", "res.partner").label("Account Holder").required().ondelete(OnDelete::Cascade),
@@ -104,9 +122,12 @@ fn account() -> Model {
         .field(Field::boolean("active").default(true))
 }
 
-/// Capital letters and digits alone, so that two ways to write a number are one number.
-fn sanitized(inputs: &Inputs<'_>) -> Result<Value, Error> {
-    let plain: String =
-        inputs.str("acc_number").chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_uppercase).collect();
-    Ok(if plain.is_empty() { Value::Null } else { plain.into() })
+/// An IBAN in groups of four characters, as people read it; a wrong one is refused. Other numbers stay as they are.
+fn written_well(row: &mut Values) -> Result<(), Error> {
+    let Some(Value::Text(number)) = row.get("acc_number") else { return Ok(()) };
+    if iban::check(number).map_err(Error::User)? {
+        let groups = iban::in_groups(number);
+        row.set("acc_number", groups);
+    }
+    Ok(())
 }

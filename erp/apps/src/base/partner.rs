@@ -1,8 +1,13 @@
 //! Contacts: people and companies, their addresses, tags and titles.
 
-use erp_engine::declare::{App, Code, Field, Group, Hook, Model, OnDelete, Rule};
+use erp_engine::{
+    Env, Error, Values,
+    declare::{App, Call, Code, Field, Group, Hook, Method, Model, OnDelete, Rule},
+    values,
+};
+use serde_json::{Value as Json, json};
 
-use super::partner_code::*;
+use super::{partner_code::*, partner_names::*};
 
 pub(super) const TYPES: [(&str, &str); 5] = [
     ("contact", "Contact"),
@@ -74,10 +79,44 @@ fn code() -> Code {
         .onchange("res.partner", "parent_id", |env, draft| Box::pin(parent_changed(env, draft)))
         .onchange("res.partner", "state_id", |env, draft| Box::pin(state_changed(env, draft)))
         .onchange("res.partner", "country_id", |env, draft| Box::pin(country_changed(env, draft)))
-        .hook("res.partner", Hook::BeforeCreate(|env, _, rows| Box::pin(take_address(env, rows))))
+        .query("base.partner_display_name", |env, on| Box::pin(display_name(env, on.ids)))
+        .query("base.category_display_name", |env, on| Box::pin(category_name(env, on.ids)))
+        .query("base.partner_same_vat", |env, on| Box::pin(same(env, on.ids, "vat")))
+        .query("base.partner_same_registry", |env, on| Box::pin(same(env, on.ids, "company_registry")))
+        .method(
+            Method::on_model("res.partner", "name_create", |env, call| Box::pin(name_create(env, call)))
+                .param("name")
+                .doc("Makes a contact of a name, or of `name <address>`: [id, name]."),
+        )
+        .method(
+            Method::on_records("res.partner", "create_company", |env, call| {
+                Box::pin(async move {
+                    create_company(env, &call.ids).await?;
+                    Ok(true.into())
+                })
+            })
+            .doc("Makes a company of the company name that a person was given, and gives the person to it."),
+        )
+        .hook("res.partner", Hook::BeforeCreate(|env, _, rows| Box::pin(before_create(env, rows))))
+        .hook("res.partner", Hook::AfterCreate(|env, on| Box::pin(hand_up(env, on.ids))))
         .hook("res.partner", Hook::AfterWrite(|env, on, fields| Box::pin(pass_on(env, on.ids, fields))))
         .check("res.partner", &["parent_id", "company_id"], |env, on| Box::pin(same_company(env, on.ids)))
+        .check("res.partner", &["parent_id"], |env, on| Box::pin(no_circle(env, on.ids)))
+        .check("res.partner", &["company_id"], |env, on| Box::pin(company_of_users(env, on.ids)))
+        .check("res.partner", &["tz"], |env, on| Box::pin(known_zone(env, on.ids)))
         .check("res.partner", &["active"], |env, on| Box::pin(not_of_active_user(env, on.ids)))
+}
+
+async fn before_create(env: &mut Env, rows: &mut Vec<Values>) -> Result<(), Error> {
+    with_country(env, rows).await?;
+    take_address(env, rows).await
+}
+
+async fn name_create(env: &mut Env, call: Call) -> Result<Json, Error> {
+    let (name, email) = name_and_email(&call.arg::<String>("name")?);
+    let id = env.create("res.partner", values! { "name" => name, "email" => email }).await?;
+    let found = env.read("res.partner", &[id], &["complete_name"]).await?;
+    Ok(json!([id, found.first().map(|record| record.get_str("complete_name"))]))
 }
 
 fn partner() -> Model {
@@ -96,6 +135,7 @@ fn partner() -> Model {
                 .stored()
                 .index(),
         )
+        .field(Field::char("display_name").compute("base.partner_display_name", &["complete_name"]))
         .field(Field::many2one("title", "res.partner.title"))
         .field(
             Field::many2one("parent_id", "res.partner")
@@ -116,6 +156,16 @@ fn partner() -> Model {
         .field(Field::char("tz").label("Timezone"))
         .field(Field::char("vat").label("Tax ID").index().tracking().help("Value added tax number"))
         .field(Field::char("company_registry").label("Company ID"))
+        .field(
+            Field::many2one("same_vat_partner_id", "res.partner")
+                .label("Partner with same Tax ID")
+                .compute("base.partner_same_vat", &["vat", "commercial_partner_id"]),
+        )
+        .field(
+            Field::many2one("same_company_registry_partner_id", "res.partner")
+                .label("Partner with same Company Registry")
+                .compute("base.partner_same_registry", &["company_registry", "commercial_partner_id"]),
+        )
         .field(Field::char("citizen_identification").label("Citizen Identification"))
         .field(Field::char_len("lei", 20).label("LEI").help("Legal Entity Identifier, ISO 17442"))
         .field(Field::many2one("user_id", "res.users").label("Salesperson").tracking())
@@ -209,6 +259,7 @@ fn category() -> Model {
         .order("name")
         .parent("parent_id")
         .field(Field::char("name").label("Tag Name").required().translate())
+        .field(Field::char("display_name").compute("base.category_display_name", &["name", "parent_id"]))
         .field(Field::integer("color").label("Color Index"))
         .field(
             Field::many2one("parent_id", "res.partner.category").label("Parent Category").ondelete(OnDelete::Cascade),

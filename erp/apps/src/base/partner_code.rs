@@ -1,7 +1,7 @@
 //! How contacts behave: names, addresses, and what a company passes on to its people.
 
 use erp_engine::{
-    Domain, Env, Error, Id, Op, Operand, Search, Value, Values,
+    Domain, Env, Error, Id, Op, Operand, Record, Search, Value, Values,
     declare::{Draft, Inputs},
     domain, values,
 };
@@ -11,7 +11,7 @@ use super::partner::TYPES;
 /// What a contact has from the company or person it belongs to.
 const ADDRESS: [&str; 6] = ["street", "street2", "zip", "city", "state_id", "country_id"];
 /// What belongs to the commercial entity as a whole.
-const COMMERCIAL: [&str; 2] = ["vat", "company_registry"];
+const COMMERCIAL: [&str; 3] = ["vat", "company_registry", "industry_id"];
 
 /// `Azure Interior, Nicole Ford`; an address without a name is called by its type.
 pub(super) fn complete_name(inputs: &Inputs<'_>) -> Result<Value, Error> {
@@ -171,8 +171,8 @@ pub(super) async fn take_address(env: &mut Env, rows: &mut Vec<Values>) -> Resul
     if parents.is_empty() {
         return Ok(());
     }
-    let fields: Vec<&str> = ADDRESS.into_iter().chain(COMMERCIAL).collect();
-    let found = env.search_read("res.partner", &domain!(["id", "in", &parents]), &fields, Search::default()).await?;
+    let fields: Vec<&str> = ADDRESS.into_iter().chain(COMMERCIAL).chain(["company_id"]).collect();
+    let found = env.read("res.partner", &parents, &fields).await?;
     for row in rows {
         let Some(from) = parent(row).and_then(|id| found.iter().find(|record| record.id == id)) else { continue };
         let given = |row: &Values, field: &str| row.get(field).is_some_and(|value| !value.is_null());
@@ -181,6 +181,9 @@ pub(super) async fn take_address(env: &mut Env, rows: &mut Vec<Values>) -> Resul
             for field in ADDRESS {
                 row.set(field, from.value(field).clone());
             }
+        }
+        if row.get("company_id").is_none() {
+            row.set("company_id", from.value("company_id").clone());
         }
         if !row.get("is_company").is_some_and(|value| *value == true.into()) {
             for field in COMMERCIAL.into_iter().filter(|field| !given(row, field)).collect::<Vec<_>>() {
@@ -191,27 +194,158 @@ pub(super) async fn take_address(env: &mut Env, rows: &mut Vec<Values>) -> Resul
     Ok(())
 }
 
-/// What a company's record changes, its people's records follow: the tax id, and the address of who works there.
+/// A company that was made without an address has that of its first contact.
+pub(super) async fn hand_up(env: &mut Env, ids: &[Id]) -> Result<(), Error> {
+    let fields: Vec<&str> = ADDRESS.into_iter().chain(["parent_id", "type"]).collect();
+    for person in env
+        .search_read("res.partner", &domain!(["id", "in", ids], ["parent_id", "!=", false]), &fields, Search::default())
+        .await?
+    {
+        let has_address = |record: &Record| ADDRESS.iter().any(|field| !record.value(field).is_null());
+        let (Some(parent), "contact", true) =
+            (person.value("parent_id").as_id(), person.get_str("type"), has_address(&person))
+        else {
+            continue;
+        };
+        let found = env.read("res.partner", &[parent], &ADDRESS).await?;
+        let everybody = domain!(["parent_id", "=", parent], ["active", "in", [true, false]]);
+        if found.first().is_none_or(has_address) || env.count("res.partner", &everybody).await? != 1 {
+            continue;
+        }
+        let mut new = Values::new();
+        for field in ADDRESS {
+            new.set(field, person.value(field).clone());
+        }
+        env.write("res.partner", &[parent], new).await?;
+    }
+    Ok(())
+}
+
+/// What becomes of a contact's address and tax id when it is given to another company, and of those of its own people.
 pub(super) async fn pass_on(env: &mut Env, ids: &[Id], fields: &[String]) -> Result<(), Error> {
+    let written = |name: &str| fields.iter().any(|field| field == name);
+    if written("parent_id") || written("type") {
+        take_over(env, ids, fields).await?;
+    }
+    same_place(env, ids, fields).await?;
+    pass_down(env, ids, fields).await
+}
+
+/// Who joins a company has its tax id, and its address unless he keeps one of another kind.
+async fn take_over(env: &mut Env, ids: &[Id], fields: &[String]) -> Result<(), Error> {
+    let own: Vec<&str> = ADDRESS.into_iter().chain(COMMERCIAL).collect();
+    let paths: Vec<String> = own.iter().map(|field| format!("parent_id.{field}")).collect();
+    let mut names: Vec<&str> = paths.iter().map(String::as_str).collect();
+    names.extend(["parent_id", "type", "is_company"]);
+    let joined = fields.iter().any(|field| field == "parent_id");
+    for person in env.read("res.partner", ids, &names).await? {
+        if person.value("parent_id").is_null() {
+            continue;
+        }
+        let given = |field: &&str| fields.iter().any(|name| name == field);
+        let of_parent = |field: &str| person.value(&format!("parent_id.{field}")).clone();
+        let mut new = Values::new();
+        let has_address = ADDRESS.iter().any(|field| !of_parent(field).is_null());
+        if person.get_str("type") == "contact" && has_address && !ADDRESS.iter().any(|field| given(&field)) {
+            for field in ADDRESS {
+                new.set(field, of_parent(field));
+            }
+        }
+        if joined && !person.get::<bool>("is_company")? {
+            for field in COMMERCIAL.into_iter().filter(|field| !given(field)) {
+                new.set(field, of_parent(field));
+            }
+        }
+        if !new.is_empty() {
+            env.write("res.partner", &[person.id], new).await?;
+        }
+    }
+    Ok(())
+}
+
+/// A state belongs to its country: it brings the country along, and goes when another country is written alone.
+async fn same_place(env: &mut Env, ids: &[Id], fields: &[String]) -> Result<(), Error> {
+    let written = |name: &str| fields.iter().any(|field| field == name);
+    let (state, country) = (written("state_id"), written("country_id"));
+    if !state && !country {
+        return Ok(());
+    }
+    let apart = domain!(["id", "in", ids], ["state_id", "!=", false], ["active", "in", [true, false]]);
+    let names = ["state_id", "state_id.name", "state_id.country_id", "country_id", "country_id.name"];
+    for record in env.search_read("res.partner", &apart, &names, Search::default()).await? {
+        if record.value("state_id.country_id") == record.value("country_id") {
+            continue;
+        }
+        let new = match (state, country) {
+            (true, true) if !record.value("country_id").is_null() => return Err(elsewhere(&record)),
+            (true, _) => values! { "country_id" => record.value("state_id.country_id").clone() },
+            (false, _) => values! { "state_id" => Value::Null },
+        };
+        env.write("res.partner", &[record.id], new).await?;
+    }
+    Ok(())
+}
+
+fn elsewhere(record: &Record) -> Error {
+    Error::User(format!(
+        "{} is not in {}: choose the country of the state, or another state",
+        record.get_str("state_id.name"),
+        record.get_str("country_id.name")
+    ))
+}
+
+/// New contacts: the state's country where none is named.
+pub(super) async fn with_country(env: &mut Env, rows: &mut [Values]) -> Result<(), Error> {
+    let id = |row: &Values, field: &str| match row.get(field) {
+        Some(Value::Id(id)) => Some(*id),
+        Some(Value::Int(id)) => Some(Id(*id)),
+        _ => None,
+    };
+    let mut states: Vec<Id> = rows.iter().filter_map(|row| id(row, "state_id")).collect();
+    states.sort_unstable();
+    states.dedup();
+    if states.is_empty() {
+        return Ok(());
+    }
+    let found = env.read("res.country.state", &states, &["name", "country_id"]).await?;
+    for row in rows {
+        let Some(state) = id(row, "state_id").and_then(|id| found.iter().find(|state| state.id == id)) else {
+            continue;
+        };
+        let country = state.value("country_id").as_id();
+        match id(row, "country_id") {
+            None => drop(row.set("country_id", country)),
+            given if given == country => {}
+            Some(given) => {
+                let given = env.read("res.country", &[given], &["name"]).await?;
+                return Err(Error::User(format!(
+                    "{} is not in {}: choose the country of the state, or another state",
+                    state.get_str("name"),
+                    given.first().map_or("that country", |country| country.get_str("name"))
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What a company's record changes, its people's records follow: the tax id, the address of who works there, and for
+/// which of our companies they are kept.
+async fn pass_down(env: &mut Env, ids: &[Id], fields: &[String]) -> Result<(), Error> {
     let touched = |names: &[&'static str]| -> Vec<&'static str> {
         names.iter().copied().filter(|name| fields.iter().any(|field| field == name)).collect()
     };
-    let (address, commercial) = (touched(&ADDRESS), touched(&COMMERCIAL));
-    if address.is_empty() && commercial.is_empty() {
+    let (address, commercial, company) = (touched(&ADDRESS), touched(&COMMERCIAL), touched(&["company_id"]));
+    let names: Vec<&str> = address.iter().chain(&commercial).chain(&company).copied().collect();
+    if names.is_empty() {
         return Ok(());
     }
-    let people = env
-        .search_read(
-            "res.partner",
-            &domain!(["parent_id", "in", ids]),
-            &["parent_id", "type", "is_company"],
-            Search::default(),
-        )
-        .await?;
+    let below = domain!(["parent_id", "in", ids], ["active", "in", [true, false]]);
+    let own = ["parent_id", "type", "is_company"];
+    let people = env.search_read("res.partner", &below, &own, Search::default()).await?;
     if people.is_empty() {
         return Ok(());
     }
-    let names: Vec<&str> = address.iter().chain(&commercial).copied().collect();
     for parent in env.read("res.partner", ids, &names).await? {
         let below = people.iter().filter(|person| *person.value("parent_id") == parent.id.into());
         for person in below {
@@ -225,6 +359,9 @@ pub(super) async fn pass_on(env: &mut Env, ids: &[Id], fields: &[String]) -> Res
                 for field in &commercial {
                     new.set(*field, parent.value(field).clone());
                 }
+            }
+            for field in &company {
+                new.set(*field, parent.value(field).clone());
             }
             if !new.is_empty() {
                 env.write("res.partner", &[person.id], new).await?;
@@ -262,4 +399,99 @@ pub(super) async fn not_of_active_user(env: &mut Env, ids: &[Id]) -> Result<(), 
         ))),
         None => Ok(()),
     }
+}
+
+/// A contact cannot belong to itself, by however long a way.
+pub(super) async fn no_circle(env: &mut Env, ids: &[Id]) -> Result<(), Error> {
+    let mut env = env.sudo("whom contacts belong to");
+    for id in ids {
+        let mut above = *id;
+        let mut seen = vec![above];
+        while let Some(found) = env.read("res.partner", &[above], &["parent_id", "name"]).await?.into_iter().next() {
+            let Some(parent) = found.value("parent_id").as_id() else { break };
+            if seen.contains(&parent) {
+                return Err(Error::User(format!(
+                    "{} would belong to itself: choose another company for it",
+                    found.get_str("name")
+                )));
+            }
+            seen.push(parent);
+            above = parent;
+        }
+    }
+    Ok(())
+}
+
+/// A contact that is a user is seen in the companies that the user works in.
+pub(super) async fn company_of_users(env: &mut Env, ids: &[Id]) -> Result<(), Error> {
+    let theirs = domain!(["partner_id", "in", ids], ["partner_id.company_id", "!=", false]);
+    let fields = ["login", "company_ids", "partner_id.company_id"];
+    let found = env.sudo("companies of users").search_read("res.users", &theirs, &fields, Search::default()).await?;
+    for user in &found {
+        let company = user.value("partner_id.company_id").as_id();
+        if !company.is_some_and(|company| user.get::<Vec<Id>>("company_ids").is_ok_and(|all| all.contains(&company))) {
+            return Err(Error::User(format!(
+                "the contact of {} can be kept for no company that this user does not work in",
+                user.get_str("login")
+            )));
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn known_zone(env: &mut Env, ids: &[Id]) -> Result<(), Error> {
+    let with = domain!(["id", "in", ids], ["tz", "!=", false], ["active", "in", [true, false]]);
+    for record in env.search_read("res.partner", &with, &["tz"], Search::default()).await? {
+        let zone = record.get_str("tz");
+        if jiff::tz::TimeZone::get(zone).is_err() {
+            return Err(Error::User(format!("{zone} is no time zone; they are called like Europe/Brussels")));
+        }
+    }
+    Ok(())
+}
+
+/// Another contact, of another company or person, with the same tax id or company id.
+pub(super) async fn same(env: &mut Env, ids: &[Id], field: &'static str) -> Result<Vec<Value>, Error> {
+    let own = env.read("res.partner", ids, &[field, "commercial_partner_id"]).await?;
+    let plain = |text: &str| text.chars().filter(|c| c.is_alphanumeric()).collect::<String>().to_uppercase();
+    let mut texts: Vec<&str> = own.iter().map(|record| record.get_str(field)).filter(|t| plain(t).len() > 1).collect();
+    texts.sort_unstable();
+    texts.dedup();
+    let mut known: Vec<(String, Id, Option<Id>)> = Vec::new();
+    if !texts.is_empty() {
+        // Written the same way: to compare what is left of each number the whole table would have to be read.
+        let same = domain!([field, "in", texts], ["active", "=", true]);
+        for other in
+            env.search_read("res.partner", &same, &[field, "commercial_partner_id"], Search::order("id")).await?
+        {
+            known.push((plain(other.get_str(field)), other.id, other.value("commercial_partner_id").as_id()));
+        }
+    }
+    let found = |record: &Record| {
+        let entity = record.value("commercial_partner_id").as_id();
+        let text = plain(record.get_str(field));
+        let other = known.iter().find(|(other, _, theirs)| *other == text && *theirs != entity);
+        other.map_or(Value::Null, |(_, id, _)| Value::Id(*id))
+    };
+    let by_id: std::collections::HashMap<Id, Value> = own.iter().map(|record| (record.id, found(record))).collect();
+    Ok(ids.iter().map(|id| by_id.get(id).cloned().unwrap_or_default()).collect())
+}
+
+/// Makes a company of the name that a person was given, with the person's address, and gives the person to it.
+pub(super) async fn create_company(env: &mut Env, ids: &[Id]) -> Result<(), Error> {
+    let fields: Vec<&str> =
+        ADDRESS.into_iter().chain(COMMERCIAL).chain(["name", "company_name", "parent_id", "company_id"]).collect();
+    for person in env.read("res.partner", ids, &fields).await? {
+        if person.get_str("company_name").is_empty() || !person.value("parent_id").is_null() {
+            return Err(Error::User(format!("{} has no company name to make a company of", person.get_str("name"))));
+        }
+        let mut new = values! { "name" => person.get_str("company_name"), "is_company" => true };
+        for field in ADDRESS.into_iter().chain(COMMERCIAL).chain(["company_id"]) {
+            new.set(field, person.value(field).clone());
+        }
+        let company = env.create("res.partner", new).await?;
+        let joined = values! { "parent_id" => company, "company_name" => Value::Null };
+        env.write("res.partner", &[person.id], joined).await?;
+    }
+    Ok(())
 }

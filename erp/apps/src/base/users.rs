@@ -99,6 +99,13 @@ async fn fill_in(env: &mut Env, rows: &mut Vec<Values>) -> Result<(), Error> {
             let login = row.get("login").cloned().unwrap_or_default();
             row.set("name", login);
         }
+        let login = match row.get("login") {
+            Some(Value::Text(login)) if login.contains('@') => Some(login.clone()),
+            _ => None,
+        };
+        if let (Some(login), true) = (login, row.get("email").is_none() && row.get("partner_id").is_none()) {
+            row.set("email", login);
+        }
         if homeless {
             let company = match env.company() {
                 Some(company) => Some(company),

@@ -12,7 +12,7 @@ mod outgoing;
 mod thread;
 mod tracking;
 
-pub use outgoing::{has_server, queue_template, settle, take_due};
+pub use outgoing::{has_server, queue_template, settle, take_back, take_due};
 
 use erp_engine::declare::{App, DataRow, Group, Menu, WindowAction};
 

@@ -142,6 +142,8 @@ fn mail() -> Model {
         .field(Field::integer("attempts").required().default(0).copied(false))
         .field(Field::datetime("due").label("Scheduled Send Date").default_now())
         .field(Field::text("failure_reason").copied(false))
+        .field(Field::boolean("auto_delete").label("Auto Delete").help("Not kept once it is sent"))
+        .field(Field::char("taken_by").readonly().copied(false).help("The server that is sending it"))
 }
 
 fn server() -> Model {
@@ -307,9 +309,9 @@ fn fill(text: &str, told: &BTreeMap<&str, String>, html: bool) -> String {
     out + rest
 }
 
-/// Mail that is due, taken by this process alone; `sending` says so until it is settled. What was left so by a stop is
-/// taken again after ten minutes: better twice than never.
-pub async fn take_due(env: &mut Env, at_most: u64) -> Result<Vec<erp_engine::Record>, Error> {
+/// Mail that is due, taken by the server `owner` alone; `sending` says so until it is settled. What was left so by a
+/// server that does not come back is taken again after ten minutes: better twice than never.
+pub async fn take_due(env: &mut Env, at_most: u64, owner: &str) -> Result<Vec<erp_engine::Record>, Error> {
     let now = env.now();
     let stale = now - jiff::SignedDuration::from_mins(10);
     let due = domain!(
@@ -322,7 +324,7 @@ pub async fn take_due(env: &mut Env, at_most: u64) -> Result<Vec<erp_engine::Rec
     );
     let ids = env.search("mail.mail", &due, Search::order("id").limit(at_most)).await?;
     let mine = domain!(["id", "in", &ids]).and(due);
-    let mut taken = env.write_where("mail.mail", &mine, values! { "state" => "sending" }).await?;
+    let mut taken = env.write_where("mail.mail", &mine, values! { "state" => "sending", "taken_by" => owner }).await?;
     taken.sort();
     let fields = [
         "subject",
@@ -334,8 +336,15 @@ pub async fn take_due(env: &mut Env, at_most: u64) -> Result<Vec<erp_engine::Rec
         "reference",
         "attempts",
         "mail_message_id.message_id",
+        "create_date",
     ];
     env.read("mail.mail", &taken, &fields).await
+}
+
+/// What the server `owner` was sending when it was stopped, so that it goes out at once. To be called before it sends.
+pub async fn take_back(env: &mut Env, owner: &str) -> Result<usize, Error> {
+    let left = domain!(["state", "=", "sending"], ["taken_by", "=", owner]);
+    Ok(env.write_where("mail.mail", &left, values! { "state" => "outgoing" }).await?.len())
 }
 
 /// What became of a mail. A passing trouble is tried again, each time later, eight times in all.
@@ -358,6 +367,11 @@ pub async fn settle(env: &mut Env, mail: Id, attempts: i64, outcome: Result<(), 
         ),
     };
     env.write("mail.mail", &[mail], mail_values).await?;
+    if status == "sent" {
+        let done = domain!(["id", "=", mail], ["auto_delete", "=", true]);
+        let done = env.search("mail.mail", &done, Search::default()).await?;
+        env.unlink("mail.mail", &done).await?;
+    }
     let told = domain!(["mail_mail_id", "=", mail]);
     let new = values! { "notification_status" => status, "failure_reason" => reason };
     env.write_where("mail.notification", &told, new).await?;

@@ -1,4 +1,4 @@
-use erp_apps::mail::{queue_template, settle, take_due};
+use erp_apps::mail::{queue_template, settle, take_back, take_due};
 use erp_engine::{Context, Id, Search, domain, values};
 use jiff::SignedDuration;
 use serde_json::json;
@@ -69,11 +69,11 @@ on_both! {
         let mut waits = Vec::new();
         for attempt in 0..8 {
             let mut env = office.engine.superuser("test").await.unwrap();
-            let taken = take_due(&mut env, 10).await.unwrap();
+            let taken = take_due(&mut env, 10, "here").await.unwrap();
             assert_eq!(taken.len(), 1, "attempt {attempt}");
             env.commit().await.unwrap();
             let mut env = office.engine.superuser("test").await.unwrap();
-            assert_eq!(take_due(&mut env, 10).await.unwrap().len(), 0, "it is being sent");
+            assert_eq!(take_due(&mut env, 10, "here").await.unwrap().len(), 0, "it is being sent");
             settle(&mut env, taken[0].id, taken[0].get("attempts").unwrap(), Err(("451 try later".to_owned(), true))).await.unwrap();
             let row = env.read("mail.mail", &[taken[0].id], &["state", "due", "failure_reason"]).await.unwrap();
             assert_eq!(row[0].get_str("failure_reason"), "451 try later");
@@ -95,23 +95,39 @@ on_both! {
         // "Retry" begins anew; what is sent stays sent.
         let mail = env.search("mail.mail", &domain!(), Search::default()).await.unwrap();
         call(&mut env, "mail.mail", "mark_outgoing", json!([mail]), json!({})).await;
-        let taken = take_due(&mut env, 10).await.unwrap();
+        let taken = take_due(&mut env, 10, "here").await.unwrap();
         assert_eq!(taken[0].get::<i64>("attempts").unwrap(), 0);
         settle(&mut env, taken[0].id, 0, Ok(())).await.unwrap();
         call(&mut env, "mail.mail", "mark_outgoing", json!([mail]), json!({})).await;
-        assert_eq!(take_due(&mut env, 10).await.unwrap().len(), 0);
+        assert_eq!(take_due(&mut env, 10, "here").await.unwrap().len(), 0);
+    }
+
+    async fn what_a_server_left_behind_goes_out_when_it_is_back(db: TestDb) {
+        let office = office::open(db).await;
+        let mut env = office.engine.superuser("test").await.unwrap();
+        env.create("mail.mail", values! { "email_to" => "x@y.example", "subject" => "1" }).await.unwrap();
+        assert_eq!(take_due(&mut env, 10, "here").await.unwrap().len(), 1);
+        assert_eq!(take_back(&mut env, "there").await.unwrap(), 0, "another server is sending it");
+        assert_eq!(take_due(&mut env, 10, "there").await.unwrap().len(), 0);
+        assert_eq!(take_back(&mut env, "here").await.unwrap(), 1);
+        assert_eq!(take_due(&mut env, 10, "there").await.unwrap().len(), 1);
+        // A mail with a secret in it is not kept.
+        let mail = env.search("mail.mail", &domain!(), Search::default()).await.unwrap();
+        env.write("mail.mail", &mail, values! { "auto_delete" => true }).await.unwrap();
+        settle(&mut env, mail[0], 0, Ok(())).await.unwrap();
+        assert_eq!(env.count("mail.mail", &domain!()).await.unwrap(), 0);
     }
 
     async fn a_lasting_refusal_is_not_tried_again_and_a_canceled_mail_is_not_sent(db: TestDb) {
         let office = office::open(db).await;
         let mut env = office.engine.superuser("test").await.unwrap();
         let mail = env.create("mail.mail", values! { "email_to" => "x@y.example", "subject" => "1" }).await.unwrap();
-        let taken = take_due(&mut env, 10).await.unwrap();
+        let taken = take_due(&mut env, 10, "here").await.unwrap();
         settle(&mut env, taken[0].id, 0, Err(("550 no such user".to_owned(), false))).await.unwrap();
         let row = env.read("mail.mail", &[mail], &["state"]).await.unwrap();
         assert_eq!(row[0].get_str("state"), "exception");
         let other = env.create("mail.mail", values! { "email_to" => "x@y.example", "subject" => "2" }).await.unwrap();
         call(&mut env, "mail.mail", "cancel", json!([[other]]), json!({})).await;
-        assert_eq!(take_due(&mut env, 10).await.unwrap().len(), 0);
+        assert_eq!(take_due(&mut env, 10, "here").await.unwrap().len(), 0);
     }
 }

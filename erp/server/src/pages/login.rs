@@ -8,7 +8,7 @@ use super::{
     frame::{Page, safe_next},
     view::login::{self, Login},
 };
-use crate::{sessions::Session, state::AppState};
+use crate::{accounts, sessions::Session, state::AppState};
 
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Asked {
@@ -35,19 +35,26 @@ pub(super) async fn page(
         remark: asked.out.map(|_| "You are signed out.".to_owned()),
         next: next.to_owned(),
         debug: !matches!(asked.debug.as_str(), "" | "0"),
+        reset: offers_reset(&state).await,
         ..Login::default()
     };
     Page(login::view(&view)).into_response()
 }
 
 /// The page again, after a form that failed.
-pub fn failed(state: &AppState, error: String, login: String, next: &str) -> Response {
+pub async fn failed(state: &AppState, error: String, login: String, next: &str) -> Response {
     let view = Login {
         company: state.config.db.to_string(),
         error: Some(super::frame::sentence(&error)),
         login,
         next: safe_next(next).to_owned(),
+        reset: offers_reset(state).await,
         ..Login::default()
     };
     Page(login::view(&view)).into_response()
+}
+
+/// The page is shown whatever the database says.
+async fn offers_reset(state: &AppState) -> bool {
+    accounts::may_reset(&state.engine).await.unwrap_or(false)
 }

@@ -64,7 +64,8 @@ pub(super) async fn sign_in(State(state): State<AppState>, peer: Peer, request: 
         Err(error @ ServiceError::Internal(_)) => error.into_response(),
         Err(error) => {
             let (status, next) = (error.status(), credentials.next.unwrap_or_default());
-            (status, crate::pages::login_failed(&state, error.to_string(), credentials.login, &next)).into_response()
+            let page = crate::pages::login_failed(&state, error.to_string(), credentials.login, &next).await;
+            (status, page).into_response()
         }
     }
 }

@@ -14,6 +14,10 @@ pub(crate) struct Account {
     /// Fewest characters.
     pub least: usize,
     pub error: Option<String>,
+    /// What became of asking for a link.
+    pub remark: Option<String>,
+    /// Without a link one is asked for here, and comes by mail.
+    pub asks: bool,
 }
 
 pub(crate) fn view(v: &Account) -> Markup {
@@ -38,7 +42,20 @@ pub(crate) fn view(v: &Account) -> Markup {
                         @if let Some(error) = &v.error {
                             div role="alert" { (notice(Tone::Bad, html! { p { (error) } })) }
                         }
-                        p { "To choose a new password you need a link. Ask your administrator for one." }
+                        @if let Some(remark) = &v.remark {
+                            div role="status" { (notice(Tone::Info, html! { p { (remark) } })) }
+                        } @else if v.asks {
+                            form method="post" action="/web/reset_password" {
+                                div.field {
+                                    label for="login" { "Login" }
+                                    input #login name="login" type="text" required autofocus autocomplete="username"
+                                        autocapitalize="none" autocorrect="off" spellcheck="false";
+                                }
+                                button.button.primary.wide type="submit" { "Send me a link" }
+                            }
+                        } @else {
+                            p { "To choose a new password you need a link. Ask your administrator for one." }
+                        }
                         p { a href="/web/login" { "Back to signing in" } }
                     },
                 }

@@ -17,6 +17,8 @@ pub(crate) struct Login {
     pub next: String,
     /// Developer mode: offers what administrators alone may do.
     pub debug: bool,
+    /// Offers to reset the password.
+    pub reset: bool,
 }
 
 pub(crate) fn view(v: &Login) -> Markup {
@@ -57,7 +59,9 @@ pub(crate) fn view(v: &Login) -> Markup {
                     @if v.debug {
                         button.button.wide type="submit" name="superuser" value="1" { "Log in as superuser" }
                     }
-                    p.hint { a href="/web/reset_password" { "Reset password" } }
+                    @if v.reset {
+                        p.hint { a href="/web/reset_password" { "Reset password" } }
+                    }
                 }
             }
         },
