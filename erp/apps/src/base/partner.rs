@@ -101,7 +101,6 @@ fn code() -> Code {
         .hook("res.partner", Hook::AfterCreate(|env, on| Box::pin(hand_up(env, on.ids))))
         .hook("res.partner", Hook::AfterWrite(|env, on, fields| Box::pin(pass_on(env, on.ids, fields))))
         .check("res.partner", &["parent_id", "company_id"], |env, on| Box::pin(same_company(env, on.ids)))
-        .check("res.partner", &["parent_id"], |env, on| Box::pin(no_circle(env, on.ids)))
         .check("res.partner", &["company_id"], |env, on| Box::pin(company_of_users(env, on.ids)))
         .check("res.partner", &["tz"], |env, on| Box::pin(known_zone(env, on.ids)))
         .check("res.partner", &["active"], |env, on| Box::pin(not_of_active_user(env, on.ids)))

@@ -401,27 +401,6 @@ pub(super) async fn not_of_active_user(env: &mut Env, ids: &[Id]) -> Result<(), 
     }
 }
 
-/// A contact cannot belong to itself, by however long a way.
-pub(super) async fn no_circle(env: &mut Env, ids: &[Id]) -> Result<(), Error> {
-    let mut env = env.sudo("whom contacts belong to");
-    for id in ids {
-        let mut above = *id;
-        let mut seen = vec![above];
-        while let Some(found) = env.read("res.partner", &[above], &["parent_id", "name"]).await?.into_iter().next() {
-            let Some(parent) = found.value("parent_id").as_id() else { break };
-            if seen.contains(&parent) {
-                return Err(Error::User(format!(
-                    "{} would belong to itself: choose another company for it",
-                    found.get_str("name")
-                )));
-            }
-            seen.push(parent);
-            above = parent;
-        }
-    }
-    Ok(())
-}
-
 /// A contact that is a user is seen in the companies that the user works in.
 pub(super) async fn company_of_users(env: &mut Env, ids: &[Id]) -> Result<(), Error> {
     let theirs = domain!(["partner_id", "in", ids], ["partner_id.company_id", "!=", false]);

@@ -105,7 +105,7 @@ on_both! {
             env = firm.clerk().await;
             let refused = try_call(&mut env, "res.partner", "write", json!([[id], {"parent_id": parent}]), json!({})).await;
             let refused = refused.unwrap_err().to_string();
-            assert!(refused.contains("would belong to itself"), "{id} below {parent}: {refused}");
+            assert!(refused.contains("cannot be above itself"), "{id} below {parent}: {refused}");
         }
     }
 
