@@ -246,7 +246,7 @@ async fn take_over(env: &mut Env, ids: &[Id], fields: &[String]) -> Result<(), E
         let of_parent = |field: &str| person.value(&format!("parent_id.{field}")).clone();
         let mut new = Values::new();
         let has_address = ADDRESS.iter().any(|field| !of_parent(field).is_null());
-        if person.get_str("type") == "contact" && has_address && !ADDRESS.iter().any(|field| given(&field)) {
+        if person.get_str("type") == "contact" && has_address && !ADDRESS.iter().any(given) {
             for field in ADDRESS {
                 new.set(field, of_parent(field));
             }
