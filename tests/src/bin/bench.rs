@@ -6,6 +6,8 @@
 mod api;
 #[path = "bench/encoder.rs"]
 mod encoder;
+#[path = "bench/import.rs"]
+mod import;
 #[path = "bench/latency.rs"]
 mod latency;
 #[path = "bench/outbox.rs"]
@@ -23,7 +25,7 @@ use clap::Parser;
 /// Measures; exits 0 whatever the figures.
 #[derive(Parser)]
 struct Args {
-    /// Only the groups whose name contains this: api, scale, latency, encoder, resources, start, outbox.
+    /// Only the groups whose name contains this: api, import, scale, latency, encoder, resources, start, outbox.
     #[arg(long)]
     only: Option<String>,
 }
@@ -84,6 +86,11 @@ async fn main() -> Result<()> {
         && let Err(error) = api::run().await
     {
         failed("api", &error);
+    }
+    if wanted("import")
+        && let Err(error) = import::run().await
+    {
+        failed("import", &error);
     }
     if wanted("encoder")
         && let Err(error) = encoder::run()

@@ -1,6 +1,7 @@
 //! The external API over TLS with connections that stay: `/jsonrpc` with a password, as most clients call it.
 //!
-//! The peer is Odoo 19.0 with two workers and PostgreSQL 18 on the same kind of machine, taken by hand with `wrk`.
+//! The peer is Odoo 19.0 with two workers and PostgreSQL 18 on the same kind of machine, taken by hand with `wrk`: its
+//! demonstration contacts and those that it had made in an earlier round of the same calls, about 300.
 
 use std::time::{Duration, Instant};
 
@@ -22,7 +23,7 @@ use crate::{Figure, percentile, report};
 
 const WARM_UP: Duration = Duration::from_secs(1);
 const SITTING: Duration = Duration::from_secs(5);
-const CONTACTS: usize = 4_000;
+const CONTACTS: usize = 300;
 
 pub(crate) async fn run() -> Result<()> {
     let dir = TempDir::new_in(".")?;
@@ -38,12 +39,12 @@ async fn measure(shop: &Shop) -> Result<()> {
     api.fill().await?;
     let ten = api.call("search_read", json!([[], ["name", "email", "phone"]]), json!({"limit": 10}));
     rate(&api, "api_search_read_10", &ten, 4, Some(3_000.0), 209.0, Some((5.0, 33.0))).await?;
-    let fields = json!([[], ["name", "email", "phone", "street", "city", "country_id", "is_company"]]);
+    let fields = json!([[], ["name", "email", "phone", "city", "country_id", "parent_id", "category_id"]]);
     let eighty = api.call("search_read", fields, json!({"limit": 80}));
     rate(&api, "api_search_read_80", &eighty, 4, Some(1_500.0), 97.0, None).await?;
     let count = api.call("search_count", json!([[["is_company", "=", true]]]), json!({}));
     rate(&api, "api_search_count", &count, 4, Some(3_000.0), 203.0, None).await?;
-    let group = api.call("read_group", json!([[], ["country_id"], ["country_id"]]), json!({}));
+    let group = api.call("read_group", json!([[], ["color:sum"], ["country_id"]]), json!({"lazy": false}));
     rate(&api, "api_read_group", &group, 4, Some(2_000.0), 175.0, None).await?;
     let create = api.call("create", json!([{"name": "Bench", "email": "bench@example.com"}]), json!({}));
     rate(&api, "api_create_1_client", &create, 1, Some(1_000.0), 40.0, None).await?;
@@ -160,10 +161,10 @@ impl Api {
         let mut connection = self.connect().await?;
         let countries = self.call_on("res.country", "search", json!([[]]), json!({"limit": 20}));
         let countries = connection.ask(&countries).await?["result"].as_array().cloned().unwrap_or_default();
-        for batch in 0..CONTACTS / 500 {
-            let rows: Vec<Value> = (0..500)
+        for batch in 0..CONTACTS / 100 {
+            let rows: Vec<Value> = (0..100)
                 .map(|n| {
-                    let number = batch * 500 + n;
+                    let number = batch * 100 + n;
                     let country = countries.get(number % countries.len().max(1)).cloned().unwrap_or(false.into());
                     json!({
                         "name": format!("Contact {number}"),
