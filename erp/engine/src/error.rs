@@ -75,6 +75,10 @@ pub enum Error {
     Conflict { model: String, id: Id, who: String, when: String },
     #[error("the files in {0} cannot be used: {1}; see that the folder is there, writable and has space left")]
     Files(String, #[source] std::io::Error),
+    #[error(
+        "the disk did not confirm what was written ({0}); check the disk, then look whether it is there before doing it again"
+    )]
+    NotOnDisk(#[source] std::io::Error),
     #[error("this transaction failed earlier and can only be dropped; begin a new one")]
     Aborted,
     #[error("apps or fields were changed while this went on; try again")]
@@ -95,6 +99,6 @@ impl Error {
 
     /// Whether it is about the connection or the transaction, so that nothing more can be tried in it.
     pub fn is_fatal(&self) -> bool {
-        matches!(self, Error::Busy(_) | Error::Aborted | Error::BadUrl(_))
+        matches!(self, Error::Busy(_) | Error::Aborted | Error::NotOnDisk(_) | Error::BadUrl(_))
     }
 }

@@ -16,6 +16,8 @@ mod outbox;
 mod resources;
 #[path = "bench/scale.rs"]
 mod scale;
+#[path = "bench/scaling.rs"]
+mod scaling;
 #[path = "bench/start.rs"]
 mod start;
 
@@ -25,7 +27,7 @@ use clap::Parser;
 /// Measures; exits 0 whatever the figures.
 #[derive(Parser)]
 struct Args {
-    /// Only the groups whose name contains this: api, import, scale, latency, encoder, resources, start, outbox.
+    /// Only the groups whose name contains this: api, import, scaling, scale, latency, encoder, resources, start, outbox.
     #[arg(long)]
     only: Option<String>,
 }
@@ -91,6 +93,11 @@ async fn main() -> Result<()> {
         && let Err(error) = import::run().await
     {
         failed("import", &error);
+    }
+    if wanted("scaling")
+        && let Err(error) = scaling::run().await
+    {
+        failed("scaling", &error);
     }
     if wanted("encoder")
         && let Err(error) = encoder::run()

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use erp_engine::{
-    Domain, Env, Error, Id, Op, Operand, Search, Value, Values,
+    Domain, Env, Error, Id, Op, Operand, Question, Search, Value, Values,
     declare::{Call, Code, Hook, Method, Records, Tracked},
     domain, values,
 };
@@ -120,9 +120,14 @@ async fn attachment_count(env: &mut Env, on: Records<'_>) -> Result<Vec<Value>, 
 /// The contact of the user; nothing for the system.
 pub(super) async fn own_partner(env: &mut Env) -> Result<Option<Id>, Error> {
     let Some(uid) = env.uid() else { return Ok(None) };
+    let mut question = Question::new("the contact of a user", uid.0.to_string(), &["res.users"]);
+    if let Some(known) = env.recall(&mut question) {
+        return Ok(known);
+    }
     let mut env = env.sudo("the contact of the user");
     let found = env.read("res.users", &[Id(uid.0)], &["partner_id"]).await?;
-    found.first().map(|user| user.get("partner_id")).transpose().map(Option::flatten)
+    let partner: Option<Id> = found.first().map(|user| user.get("partner_id")).transpose()?.flatten();
+    Ok(env.remember(question, partner))
 }
 
 /// Who makes a record follows it, and a note says that it was made.
@@ -202,8 +207,13 @@ pub(super) async fn follow(env: &mut Env, model: &str, id: Id, partners: &[Id]) 
 }
 
 pub(super) async fn default_subtypes(env: &mut Env, model: &str) -> Result<Vec<Id>, Error> {
+    let mut question = Question::new("subtypes that followers begin with", model, &["mail.message.subtype"]);
+    if let Some(known) = env.recall(&mut question) {
+        return Ok(known);
+    }
     let domain = domain!(["default", "=", true], "|", ["res_model", "=", false], ["res_model", "=", model]);
-    env.search("mail.message.subtype", &domain, Search::default()).await
+    let found = env.search("mail.message.subtype", &domain, Search::default()).await?;
+    Ok(env.remember(question, found))
 }
 
 /// One note for each record: which fields changed from what to what.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Env;
+use super::{Env, Question};
 use crate::{
     domain,
     error::Error,
@@ -21,9 +21,14 @@ impl Env {
     }
 
     async fn known_as(&mut self, app: &str, name: &str) -> Result<Option<Id>, Error> {
+        let mut question = Question::new("external id", format!("{app}.{name}"), &["ir.model.data"]);
+        if let Some(known) = self.recall(&mut question) {
+            return Ok(known);
+        }
         let domain = domain!(["module", "=", kernel::module(app)], ["name", "=", name]);
         let found = self.search_read("ir.model.data", &domain, &["res_id"], super::Search::default()).await?;
-        found.first().map(|record| record.get::<i64>("res_id").map(Id)).transpose()
+        let id = found.first().map(|record| record.get::<i64>("res_id").map(Id)).transpose()?;
+        Ok(self.remember(question, id))
     }
 
     /// Makes the rows that were never made, and answers with their external ids. What users changed or deleted since

@@ -5,6 +5,8 @@
 //! of failing, and both databases give the same promise: each statement sees what was committed before it (read
 //! committed) and what its own transaction wrote.
 
+mod durable;
+
 use std::{path::Path, str::FromStr, time::Duration};
 
 use sea_query_sqlx::SqlxValues;
@@ -15,6 +17,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
+use self::durable::Log;
 use super::{rows, store::Store};
 use crate::{
     error::Error,
@@ -37,7 +40,7 @@ pub struct Db(Pools, Option<Store>);
 
 #[derive(Clone, Debug)]
 enum Pools {
-    Sqlite { writer: Pool<Sqlite>, readers: Pool<Sqlite> },
+    Sqlite { writer: Pool<Sqlite>, readers: Pool<Sqlite>, log: Log },
     Postgres(Pool<Postgres>),
 }
 
@@ -74,8 +77,8 @@ impl Db {
             .filename(path)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
-            // A business event is acknowledged after the commit, so the commit must be on the disk.
-            .synchronous(SqliteSynchronous::Full)
+            // A commit is acknowledged when it is on the disk, which `Link::commit` waits for.
+            .synchronous(SqliteSynchronous::Normal)
             .foreign_keys(true)
             .busy_timeout(PATIENCE);
         let pool = |connections| {
@@ -90,7 +93,8 @@ impl Db {
         let readers =
             pool(SQLITE_READERS).connect_with(options.pragma("query_only", "on")).await.map_err(Error::from_sqlx)?;
         let beside = Path::new(path).with_file_name("files");
-        Ok(Db(Pools::Sqlite { writer, readers }, Some(Store::at(&beside))))
+        let log = Log::of(Path::new(path));
+        Ok(Db(Pools::Sqlite { writer, readers, log }, Some(Store::at(&beside))))
     }
 
     /// Where pictures and attachments are kept. Of a SQLite database `files` beside it, unless said otherwise; PostgreSQL
@@ -126,7 +130,7 @@ impl Db {
 
     pub(crate) async fn close(&self) {
         match &self.0 {
-            Pools::Sqlite { writer, readers } => {
+            Pools::Sqlite { writer, readers, .. } => {
                 readers.close().await;
                 writer.close().await;
             }
@@ -158,6 +162,8 @@ pub(crate) struct Link {
     state: State,
     /// Version of the registry that statements are made from.
     version: u64,
+    /// Whether it holds the connection that writes (SQLite).
+    writes: bool,
 }
 
 enum State {
@@ -169,7 +175,7 @@ enum State {
 
 impl Link {
     pub(crate) fn new(db: Db) -> Link {
-        Link { db, state: State::Idle, version: 0 }
+        Link { db, state: State::Idle, version: 0, writes: false }
     }
 
     pub(crate) fn set_version(&mut self, version: u64) {
@@ -223,6 +229,7 @@ impl Link {
                 let writer = writer.clone();
                 self.state = State::Idle;
                 self.state = State::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await.map_err(Error::from_sqlx)?);
+                self.writes = true;
             }
         }
         Ok(())
@@ -314,7 +321,13 @@ impl Link {
     pub(crate) async fn commit(self) -> Result<(), Error> {
         match self.state {
             State::Idle | State::SqliteReading(_) => Ok(()),
-            State::Sqlite(transaction) => transaction.commit().await.map_err(Error::from_sqlx),
+            State::Sqlite(transaction) => {
+                transaction.commit().await.map_err(Error::from_sqlx)?;
+                match &self.db.0 {
+                    Pools::Sqlite { log, .. } if self.writes => log.wait().await.map_err(Error::NotOnDisk),
+                    _ => Ok(()),
+                }
+            }
             State::Postgres(transaction) => transaction.commit().await.map_err(Error::from_sqlx),
         }
     }
@@ -325,13 +338,13 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn every_sqlite_connection_is_durable_and_keeps_references() {
+    async fn every_sqlite_connection_has_a_log_and_keeps_references() {
         let dir = tempfile::tempdir().unwrap();
         let db = Db::connect(&format!("sqlite://{}", dir.path().join("a.db").display())).await.unwrap();
-        let Pools::Sqlite { writer, readers } = &db.0 else { panic!("not SQLite") };
+        let Pools::Sqlite { writer, readers, .. } = &db.0 else { panic!("not SQLite") };
         for (pool, query_only) in [(writer, 0i64), (readers, 1)] {
             let one = async |sql: &'static str| sqlx::query_scalar::<_, i64>(sql).fetch_one(pool).await.unwrap();
-            assert_eq!(one("PRAGMA synchronous").await, 2, "FULL");
+            assert_eq!(one("PRAGMA synchronous").await, 1, "NORMAL: the log is synced by `durable`");
             assert_eq!(one("PRAGMA foreign_keys").await, 1);
             assert_eq!(one("PRAGMA query_only").await, query_only);
             let mode: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(pool).await.unwrap();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json};
 
-use super::{Env, Search};
+use super::{Env, Question, Search};
 use crate::{
     domain::Domain,
     error::{Error, Operation},
@@ -89,9 +89,14 @@ impl Env {
             return Ok(BTreeMap::new());
         }
         if !self.people_set.contains_key(&model.name) {
-            let domain = crate::domain!(["field_id.model", "=", &*model.name]);
             let uid = self.uid().map(|uid| uid.0);
             let company = self.context().companies.first().map(|company| company.0);
+            let of = format!("{} {uid:?} {company:?}", model.name);
+            let mut question = Question::new("defaults that people set", of, &["ir.default", "ir.model.fields"]);
+            if let Some(known) = self.recall::<BTreeMap<String, Json>>(&mut question) {
+                return Ok(known);
+            }
+            let domain = crate::domain!(["field_id.model", "=", &*model.name]);
             let names = ["field_id.name", "user_id", "company_id", "json_value", "condition"];
             let rows = self.sudo("defaults").read_defaults(&domain, &names).await?;
             let mut best: BTreeMap<String, ((bool, bool), Json)> = BTreeMap::new();
@@ -114,6 +119,7 @@ impl Env {
                 }
             }
             let best = best.into_iter().map(|(name, (_, json))| (name, json)).collect();
+            let best = self.remember(question, best);
             self.people_set.insert(model.name.clone(), best);
         }
         Ok(self.people_set.get(&model.name).cloned().unwrap_or_default())

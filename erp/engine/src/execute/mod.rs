@@ -1,5 +1,6 @@
 //! Engine, environments (one transaction with one user's rights each) and what they do with records.
 
+mod answers;
 mod apart;
 mod changes;
 mod checks;
@@ -42,6 +43,8 @@ use arc_swap::ArcSwap;
 use tokio::{sync::broadcast, task::AbortHandle};
 
 pub use crate::plan::Principal;
+use answers::Answers;
+pub use answers::Question;
 pub use changes::{Change, ChangeKind};
 pub use create::Inserted;
 pub use db::Db;
@@ -73,6 +76,7 @@ struct Inner {
     registry: ArcSwap<Registry>,
     changes: broadcast::Sender<Change>,
     principals: Principals,
+    answers: Answers,
     /// Hears what other processes do to the registry.
     listener: OnceLock<AbortHandle>,
 }
@@ -94,6 +98,7 @@ impl Engine {
             registry: ArcSwap::from_pointee(registry),
             changes: broadcast::Sender::new(CHANGES_KEPT),
             principals: Principals::default(),
+            answers: Answers::default(),
             listener: OnceLock::new(),
         }))
     }
@@ -113,6 +118,7 @@ impl Engine {
 
     /// After its commit. Of two that were committed shortly after each other the later one stays.
     fn swap(&self, registry: Arc<Registry>) {
+        self.0.answers.forget();
         self.0.registry.rcu(|now| if now.version < registry.version { registry.clone() } else { now.clone() });
     }
 
@@ -166,6 +172,7 @@ impl Engine {
 
     fn announce(&self, changes: Vec<Change>) {
         self.0.principals.forget_if(&self.registry(), &changes);
+        self.0.answers.forget_about(&changes);
         for change in changes {
             // Nobody listening is no error.
             drop(self.0.changes.send(change));

@@ -198,7 +198,7 @@ fn indexes(model: &ModelDef) -> impl Iterator<Item = (String, String)> {
     let plain = model
         .fields
         .iter()
-        .filter(|field| field.index && field.is_column())
+        .filter(|field| field.is_column() && model.is_indexed(field))
         // A unique index that begins with the field serves as well.
         .filter(|field| !model.unique.iter().any(|unique| unique.fields.first() == Some(&field.name)))
         .map(|field| {

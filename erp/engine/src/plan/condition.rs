@@ -2,7 +2,7 @@
 
 use sea_query::{Alias, DynIden, Expr, ExprTrait, Func};
 
-use super::{Planner, Principal, follow};
+use super::{Dialect, Planner, Principal, follow};
 use crate::{
     domain::Domain,
     error::{Error, Operation},
@@ -119,14 +119,40 @@ impl Planner<'_> {
         let mut everybody = Cond::True;
         let mut groups: Option<Cond> = None;
         for rule in own.security.rules_for(&own.groups, &model.name, operation) {
-            let this = self.condition(model, alias, &rule.domain, false)?;
+            let this = self.rule(model, alias, &rule.domain)?;
             if rule.groups.is_empty() {
                 everybody = everybody.and(this);
             } else {
-                groups = Some(groups.map_or(Cond::False, |groups| groups).or(this));
+                groups = Some(match groups {
+                    Some(others) => self.of_most(others.or(this)),
+                    None => this,
+                });
             }
         }
         Ok(everybody.and(groups.unwrap_or(Cond::True)))
+    }
+
+    fn rule(&mut self, model: &ModelDef, alias: &DynIden, domain: &Domain) -> Result<Cond, Error> {
+        match domain {
+            Domain::And(terms) => {
+                terms.iter().try_fold(Cond::True, |all, term| Ok(all.and(self.rule(model, alias, term)?)))
+            }
+            Domain::Or(_) | Domain::Not(_) => {
+                let alternatives = self.condition(model, alias, domain, false)?;
+                Ok(self.of_most(alternatives))
+            }
+            _ => self.condition(model, alias, domain, false),
+        }
+    }
+
+    /// Alternatives such as "of no company or of one of mine" mostly hold for most records. SQLite takes an index for
+    /// each of them, reads nearly the whole table by those, and sorts it. A plus sign in front keeps it from that, so
+    /// that it may take the index of the order, or of what is asked for.
+    fn of_most(&self, alternatives: Cond) -> Cond {
+        match (self.dialect, alternatives) {
+            (Dialect::Sqlite, Cond::Sql(expr)) => Cond::Sql(Expr::cust_with_exprs("+(?)", [expr])),
+            (_, known) => known,
+        }
     }
 
     /// `negated` comes from a NOT around it; it is carried to the leaves, where emptiness is known.

@@ -413,6 +413,12 @@ impl ModelDef {
         super::relations::MODEL_NAMES.iter().find_map(|name| self.find(name)).filter(|field| field.kind.is_text())
     }
 
+    /// Whether it has an index of its own: it asks for one, or lists of the model begin with it.
+    pub(crate) fn is_indexed(&self, field: &FieldDef) -> bool {
+        let first = || self.order.first().is_some_and(|term| term.path == field.name);
+        field.index || (field.kind != Kind::Id && !self.transient && self.app != crate::kernel::NAME && first())
+    }
+
     /// Fields that are columns.
     pub(crate) fn stored(&self) -> impl Iterator<Item = &FieldDef> {
         self.fields.iter().filter(|field| field.is_column())

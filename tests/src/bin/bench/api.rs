@@ -117,7 +117,7 @@ async fn rate(
     Ok(())
 }
 
-struct Api {
+pub(crate) struct Api {
     address: std::net::SocketAddr,
     tls: TlsConnector,
     database: String,
@@ -126,7 +126,7 @@ struct Api {
 }
 
 impl Api {
-    async fn sign_in(shop: &Shop) -> Result<Api> {
+    pub(crate) async fn sign_in(shop: &Shop) -> Result<Api> {
         let ca = shop.erp_http(None)?.get("/iot/v1/ca.pem").await?.text();
         let tls = TlsConnector::from(tls(Some(&ca))?);
         let mut api =
@@ -141,16 +141,16 @@ impl Api {
         Ok(api)
     }
 
-    fn call(&self, method: &str, args: Value, kwargs: Value) -> Vec<u8> {
+    pub(crate) fn call(&self, method: &str, args: Value, kwargs: Value) -> Vec<u8> {
         self.call_on("res.partner", method, args, kwargs)
     }
 
-    fn call_on(&self, model: &str, method: &str, args: Value, kwargs: Value) -> Vec<u8> {
+    pub(crate) fn call_on(&self, model: &str, method: &str, args: Value, kwargs: Value) -> Vec<u8> {
         let args = json!([self.database, self.uid, self.password, model, method, args, kwargs]);
         envelope(&json!({"service": "object", "method": "execute_kw", "args": args}))
     }
 
-    async fn connect(&self) -> Result<Connection> {
+    pub(crate) async fn connect(&self) -> Result<Connection> {
         let stream = TcpStream::connect(self.address).await?;
         stream.set_nodelay(true)?;
         let name = ServerName::try_from("localhost")?;
@@ -190,13 +190,13 @@ fn envelope(params: &Value) -> Vec<u8> {
     format!("{head}{}\r\n\r\n{body}", body.len()).into_bytes()
 }
 
-struct Connection {
+pub(crate) struct Connection {
     tls: TlsStream<TcpStream>,
     buffer: Vec<u8>,
 }
 
 impl Connection {
-    async fn ask(&mut self, request: &[u8]) -> Result<Value> {
+    pub(crate) async fn ask(&mut self, request: &[u8]) -> Result<Value> {
         let body = self.exchange(request).await?;
         Ok(serde_json::from_slice(&self.buffer[body..])?)
     }

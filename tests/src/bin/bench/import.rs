@@ -35,10 +35,7 @@ pub(crate) async fn run() -> Result<()> {
 
 async fn measure(shop: &Shop) -> Result<()> {
     let mut http = shop.erp_http(Some(&shop.ca().await?))?;
-    let list = rpc(&http, "/web/database/list", json!({})).await?;
-    let login = json!({ "jsonrpc": "2.0", "method": "call", "id": 1,
-        "params": { "db": list[0], "login": ADMIN, "password": shop.password } });
-    http.sign_in("/web/session/authenticate", &login).await?;
+    log_in(&mut http, ADMIN, &shop.password).await?;
     let pid = shop.erp.as_ref().context("the ERP runs")?.pid()?;
     let small = import(&http, "small", SMALL).await?;
     let stop = Arc::new(AtomicBool::new(false));
@@ -54,6 +51,13 @@ async fn measure(shop: &Shop) -> Result<()> {
     Ok(())
 }
 
+pub(crate) async fn log_in(http: &mut Client, login: &str, password: &str) -> Result<()> {
+    let list = rpc(http, "/web/database/list", json!({})).await?;
+    let params = json!({ "db": list[0], "login": login, "password": password });
+    let body = json!({ "jsonrpc": "2.0", "method": "call", "id": 1, "params": params });
+    http.sign_in("/web/session/authenticate", &body).await
+}
+
 /// The largest proportional set size seen, KiB.
 async fn peak(pid: i32, stop: Arc<AtomicBool>) -> Result<f64> {
     let mut largest = 0.0f64;
@@ -65,7 +69,7 @@ async fn peak(pid: i32, stop: Arc<AtomicBool>) -> Result<f64> {
 }
 
 /// Rows a second, from the first byte of the upload to the answer of the run.
-async fn import(http: &Client, tag: &str, rows: usize) -> Result<f64> {
+pub(crate) async fn import(http: &Client, tag: &str, rows: usize) -> Result<f64> {
     let id = call(http, "create", json!([{ "res_model": "res.partner" }])).await?;
     let began = Instant::now();
     let body = form(&id, &file(tag, rows)?);

@@ -188,6 +188,9 @@ impl Env {
         found: &Gathered,
     ) -> Result<Vec<Vec<Value>>, Error> {
         let field = model.field(&computed.field)?;
+        if found.ids.is_empty() {
+            return Ok(Vec::new());
+        }
         let spread = |value: Value| match value {
             Value::Ids(ids) => ids.into_iter().map(Value::Id).collect(),
             value => vec![value],

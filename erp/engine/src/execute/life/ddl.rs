@@ -29,7 +29,7 @@ pub(super) fn signature(registry: &Registry) -> BTreeMap<String, String> {
         for field in &model.fields {
             if field.is_column() || field.kind.is_list() {
                 let required = if field.required { "!" } else { "" };
-                let index = if field.index { "#" } else { "" };
+                let index = if model.is_indexed(field) { "#" } else { "" };
                 let kind = match &field.kind {
                     // Its options are no part of the column.
                     Kind::Selection { .. } => "Selection".to_owned(),
