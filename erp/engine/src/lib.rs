@@ -27,11 +27,7 @@ pub use domain::{Domain, DomainError, Leaf, Op, Operand, Term};
 pub use error::{Error, Operation};
 pub use execute::{
     Change, ChangeKind, Column, Db, Dump, Engine, Env, Group, Groups, Inserted, Install, Key, Load, LostField,
-<<<<<<< HEAD
-    LostModel, Options, Principal, Savepoint, Search, Speaking, Sudo, Table, Uninstall,
-=======
-    LostModel, Options, Principal, Question, Savepoint, Search, Sudo, Table, Uninstall,
->>>>>>> fabecd9 (Commits of SQLite reach the disk together; answers to small questions are kept; rules leave the order's index to SQLite; bench: scaling)
+    LostModel, Options, Principal, Question, Savepoint, Search, Speaking, Sudo, Table, Uninstall,
 };
 pub use plan::{Aggregator, Granularity, Grouping, default_aggregator};
 pub use record::{Command, Record, Values};
