@@ -54,6 +54,6 @@ on_both! {
                 }
             }
         }
-        assert!(gone.is_empty() || bless, "no app says these any more:\n{}", gone.join("\n"));
+        assert!(gone.is_empty() || bless, "no app says these any more; translate what took their place, then run this with BLESS=1:\n{}", gone.join("\n"));
     }
 }
