@@ -216,6 +216,23 @@ fn command(name: &str) -> (CommandId, Digest) {
 }
 
 #[tokio::test]
+async fn what_was_unknown_is_resolved_once_and_reported_even_if_the_doubt_was_on_its_way() {
+    let dir = tempfile::tempdir().unwrap();
+    let outbox = paired(dir.path()).await;
+    let (id, digest) = command("1");
+    outbox.begin_command(&id, digest, Origin::Link).await.unwrap();
+    outbox.finish_command(&id, &Outcome::Unknown { message: "cable out".into() }).await.unwrap();
+    let doubt = outbox.unreported_results().await.unwrap().remove(0);
+    let done = Outcome::Done { value: Value::Nothing };
+    outbox.resolve_command(&id, &done).await.unwrap();
+    outbox.result_reported(&doubt).await.unwrap();
+    assert_eq!(outbox.unreported_results().await.unwrap()[0].outcome, done);
+    let other = Outcome::Unknown { message: "again".into() };
+    outbox.resolve_command(&id, &other).await.unwrap();
+    assert_eq!(outbox.begin_command(&id, digest, Origin::Link).await.unwrap(), Begun::Finished(done));
+}
+
+#[tokio::test]
 async fn a_command_id_runs_once_and_a_repeat_gets_the_stored_outcome() {
     let dir = tempfile::tempdir().unwrap();
     let outbox = paired(dir.path()).await;
@@ -227,8 +244,11 @@ async fn a_command_id_runs_once_and_a_repeat_gets_the_stored_outcome() {
     let late = Outcome::Rejected { reason: Reason::Busy, message: "late".into() };
     outbox.finish_command(&id, &late).await.unwrap();
     assert_eq!(outbox.unreported_results().await.unwrap()[0].outcome, done);
-    outbox.result_reported(&id).await.unwrap();
+    let told = outbox.unreported_results().await.unwrap().remove(0);
+    outbox.result_reported(&told).await.unwrap();
     assert_eq!(outbox.unreported_results().await.unwrap(), []);
+    outbox.resolve_command(&id, &late).await.unwrap();
+    assert_eq!(outbox.unreported_results().await.unwrap(), [], "what is known is not resolved");
     outbox.close().await.unwrap();
 
     let outbox = paired(dir.path()).await;

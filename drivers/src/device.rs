@@ -8,7 +8,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{gauge, io::Io, keyboard, port::PortInfo, printer, scale, scanner, setting::Setting};
+use crate::{gauge, io::Io, keyboard, payment, port::PortInfo, printer, scale, scanner, setting::Setting};
 
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -53,6 +53,7 @@ pub enum Class {
     Scale,
     Keyboard,
     Gauge,
+    Payment,
 }
 
 /// What people see of a device.
@@ -113,6 +114,7 @@ pub enum Command {
     Printer(printer::Command),
     Scale(scale::Command),
     Gauge(gauge::Command),
+    Payment(payment::Command),
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -122,6 +124,7 @@ pub enum DeviceEvent {
     Scanner(scanner::Event),
     Keyboard(keyboard::Event),
     Gauge(gauge::Event),
+    Payment(payment::Event),
 }
 
 /// How a command ended; the same three words travel to the screen.
@@ -138,6 +141,13 @@ pub enum Value {
     Print(printer::Certainty),
     Weight(scale::Weight),
     Measurement(gauge::Measurement),
+    /// A card was charged, or money given back.
+    Payment(Box<payment::Done>),
+    /// The terminal's last transaction; none if it does not number them.
+    Mark(Option<payment::Mark>),
+    Finding(payment::Finding),
+    /// What a terminal printed at its end of day or diagnosis.
+    Terminal(Vec<payment::Receipt>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,6 +161,10 @@ pub enum Reason {
     CoverOpen,
     Unstable,
     DeviceError,
+    /// The card, its bank or the terminal refused: no money moved.
+    Declined,
+    /// A person stopped it: no money moved.
+    Cancelled,
 }
 
 #[derive(Debug, thiserror::Error)]

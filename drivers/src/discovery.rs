@@ -145,7 +145,7 @@ impl PortInfo {
             | PortKind::Evdev { path }
             | PortKind::Hid { path, .. }
             | PortKind::UsbPrinter { path, .. } => Some(path),
-            PortKind::Tcp { .. } => None,
+            PortKind::Tcp { .. } | PortKind::Terminal(_) => None,
         }
     }
 }

@@ -6,6 +6,7 @@ mod sys;
 mod system;
 mod usblp;
 
+pub(crate) use system::keep_alive;
 pub use system::{System, access};
 
 use tokio::io::{AsyncRead, AsyncWrite};

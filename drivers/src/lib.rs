@@ -7,7 +7,7 @@
 //! 3. lets it [`Driver::open`] the port and [`Device::run`] it in a task of its own, with a [`DeviceCtx`].
 //!
 //! What a device says and understands is a closed enum per class: [`printer`], [`scale`], [`scanner`], [`keyboard`],
-//! [`gauge`].
+//! [`gauge`], [`payment`].
 //! Below that, every protocol is a [`Protocol`]: a state machine without I/O and clock, driven by [`runner`].
 
 pub mod device;
@@ -17,6 +17,7 @@ pub mod hid;
 pub mod io;
 pub mod keyboard;
 mod lines;
+pub mod payment;
 pub mod port;
 pub mod printer;
 pub mod registry;

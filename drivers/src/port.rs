@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
+use crate::payment;
+
 /// Stable name of a port or of what is plugged into it: serial number, else bus path; never `/dev/ttyUSB0`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PortId(pub String);
@@ -58,6 +60,8 @@ pub enum PortKind {
     },
     /// A raw printer socket (usually port 9100).
     Tcp { address: SocketAddr },
+    /// A payment terminal that a person added.
+    Terminal(Box<payment::Setup>),
     /// A USB printer (`/dev/usb/lp0`).
     UsbPrinter {
         path: PathBuf,

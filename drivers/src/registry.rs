@@ -2,7 +2,7 @@
 
 use crate::{
     device::{Driver, Score},
-    gauge, keyboard,
+    gauge, keyboard, payment,
     port::PortInfo,
     printer, scale, scanner,
 };
@@ -26,6 +26,9 @@ pub fn drivers() -> &'static [&'static dyn Driver] {
         &gauge::serial::SylvacDriver,
         &gauge::serial::MitutoyoDriver,
         &gauge::keyboard::KeyboardGaugeDriver,
+        &payment::ZvtTerminal,
+        &payment::NexoTerminal,
+        &payment::ExternalTerminal,
     ]
 }
 

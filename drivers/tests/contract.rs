@@ -4,7 +4,11 @@
 
 use std::collections::HashSet;
 
-use drivers::{Access, Bus, Class, PortId, PortInfo, PortKind, Score, registry};
+use drivers::{
+    Access, Bus, Class, PortId, PortInfo, PortKind, Score,
+    payment::{Currency, Link, Setup, Speaks, external, nexo, zvt},
+    registry,
+};
 
 fn port(kind: PortKind, bus: Bus, manufacturer: &str, product: &str) -> PortInfo {
     PortInfo {
@@ -47,6 +51,21 @@ fn usb_printer(manufacturer: &str, product: &str, languages: &str) -> PortInfo {
 fn hid(manufacturer: &str, product: &str, page: u8, usage: u8) -> PortInfo {
     let descriptor = vec![0x05, page, 0x09, usage, 0xa1, 0x01, 0xc0];
     port(PortKind::Hid { path: "/dev/hidraw0".into(), descriptor }, Bus::Usb, manufacturer, product)
+}
+
+fn terminal(speaks: Speaks) -> PortInfo {
+    let link = Link::Connect { host: "192.0.2.8".to_owned(), port: 20007 };
+    port(PortKind::Terminal(Box::new(Setup { speaks, link })), Bus::Network, "", "")
+}
+
+fn nexo() -> Speaks {
+    let (sale_id, poi_id) = ("till-1".to_owned(), "P400-1".to_owned());
+    Speaks::Nexo(nexo::Settings { format: nexo::Format::Json, sale_id, poi_id })
+}
+
+fn external() -> Speaks {
+    let program = "/usr/lib/iot-box/terminal".into();
+    Speaks::External(external::Settings { program, currency: Currency::EUR, options: Vec::new() })
 }
 
 /// Ports as real devices describe themselves, and who should get them.
@@ -107,6 +126,10 @@ fn fixtures() -> Vec<(PortInfo, Option<&'static str>)> {
         (usb_printer("Zebra Technologies", "ZTC GK420d", "ZPL"), None),
         (usb_printer("DYMO", "LabelWriter 450", ""), None),
         (usb_printer("", "", ""), None),
+        // Terminals are what a person says they are.
+        (terminal(Speaks::Zvt(zvt::Settings::default())), Some("payment.zvt")),
+        (terminal(nexo()), Some("payment.nexo")),
+        (terminal(external()), Some("payment.external")),
     ]
 }
 
@@ -123,6 +146,7 @@ fn names_are_unique_and_say_class_and_protocol() {
             Class::Scale => "scale",
             Class::Keyboard => "keyboard",
             Class::Gauge => "gauge",
+            Class::Payment => "payment",
         };
         assert_eq!(class, expected, "{name}");
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';

@@ -63,6 +63,10 @@ impl Context {
         self.ports.plug(&self.id, Place::Tcp { address });
     }
 
+    pub(crate) fn plugged_terminal(&self, address: SocketAddr, protocol: &'static str, calls: bool) {
+        self.ports.plug(&self.id, Place::Terminal { address, protocol, calls });
+    }
+
     pub(crate) fn unplugged(&self) {
         self.ports.unplug(&self.id);
     }

@@ -18,6 +18,7 @@ pub mod scenario;
 pub mod serial;
 mod sim;
 mod sys;
+pub mod terminal;
 
 pub use control::{Client, ClientError};
 pub use scenario::Scenario;

@@ -15,8 +15,18 @@ use crate::scenario::Descriptor;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub(crate) enum Place {
-    Serial { path: PathBuf },
-    Tcp { address: SocketAddr },
+    Serial {
+        path: PathBuf,
+    },
+    Tcp {
+        address: SocketAddr,
+    },
+    /// `calls`: the terminal connects to this address of the box.
+    Terminal {
+        address: SocketAddr,
+        protocol: &'static str,
+        calls: bool,
+    },
 }
 
 #[derive(Debug, Serialize)]

@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{balance, gauge, printer, scale, scanner};
+use crate::{balance, gauge, printer, scale, scanner, terminal};
 
 /// What the device's USB descriptors (or its network announcement) would say.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +36,7 @@ pub enum Model {
     Gauge(gauge::Settings),
     ScannerSerial(scanner::Settings),
     PrinterEscpos(printer::Settings),
+    Terminal(terminal::Speaks, terminal::Settings),
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -54,7 +55,7 @@ pub enum ScenarioError {
     #[error("device {id}: {why}")]
     Device { id: String, why: toml::de::Error },
     #[error(
-        "device {id} has the unknown type \"{model}\": use gauge, scale, scale_8217, printer_escpos or scanner_serial"
+        "device {id} has the unknown type \"{model}\": use gauge, scale, scale_8217, printer_escpos, scanner_serial, terminal_zvt, terminal_nexo_json or terminal_nexo_xml"
     )]
     Type { id: String, model: String },
     #[error("two devices have the id {0}: give each its own")]
@@ -121,6 +122,9 @@ fn device(mut table: toml::Table) -> Result<Device, ScenarioError> {
         "scale_8217" => Model::Scale8217(settings(table).map_err(wrong)?),
         "scanner_serial" => Model::ScannerSerial(settings(table).map_err(wrong)?),
         "printer_escpos" => Model::PrinterEscpos(settings(table).map_err(wrong)?),
+        "terminal_zvt" => Model::Terminal(terminal::Speaks::Zvt, settings(table).map_err(wrong)?),
+        "terminal_nexo_json" => Model::Terminal(terminal::Speaks::NexoJson, settings(table).map_err(wrong)?),
+        "terminal_nexo_xml" => Model::Terminal(terminal::Speaks::NexoXml, settings(table).map_err(wrong)?),
         _ => return Err(ScenarioError::Type { id: head.id, model: head.r#type }),
     };
     Ok(Device { id: head.id, descriptor: head.descriptor, model })

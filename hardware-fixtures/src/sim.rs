@@ -24,6 +24,7 @@ use crate::{
     scanner,
     scenario::{Device, Model, Scenario},
     serial::{Format, Line},
+    terminal,
 };
 
 /// Bits of a character, for 8N1 as for 7E1.
@@ -151,6 +152,7 @@ fn build(device: &Device, context: Context, out: &Path) -> Result<(&'static str,
             let line = line(settings.baud, settings.check_baud)?;
             ("scanner_serial", Box::pin(scanner::run(context, settings.clone(), line)))
         }
+        Model::Terminal(speaks, settings) => ("terminal", Box::pin(terminal::run(context, *speaks, settings.clone()))),
         Model::PrinterEscpos(settings) => {
             // Two printers would overwrite each other's pictures in one directory.
             let out = out.join(&device.id);

@@ -87,7 +87,14 @@ pub(crate) mod tests {
     use tokio::sync::mpsc;
 
     use super::*;
-    use crate::{fleet::Table, hub::Hub, link::Ends, names::Names, supervisor::Supervisor};
+    use crate::{
+        fleet::Table,
+        hub::Hub,
+        link::Ends,
+        names::Names,
+        payments::{Journal, Payments},
+        supervisor::Supervisor,
+    };
 
     /// A daemon without units: what handlers see of one that has nothing to do.
     pub(crate) fn app(dir: &Path) -> App {
@@ -100,7 +107,8 @@ pub(crate) mod tests {
         let names = Names::of_machine("127.0.0.1:8443".parse().unwrap());
         let certificate = BoxCertificate::new(&identity, None, &names.certificate_names()).unwrap();
         let table = watch::Sender::new(Arc::new(Table::default()));
-        let router = Arc::new(Router::new(outbox.clone(), Arc::new(Hub::new()), table.subscribe()));
+        let payments = Arc::new(Payments::new(Journal::open(dir.join("payments"), 0).unwrap()));
+        let router = Arc::new(Router::new(outbox.clone(), Arc::new(Hub::new()), table.subscribe(), payments));
         let ends = Ends {
             state: watch::Sender::new(crate::state::empty()).subscribe(),
             live: mpsc::channel(1).1,

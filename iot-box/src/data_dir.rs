@@ -45,6 +45,11 @@ impl DataDir {
         self.0.join("settings.toml")
     }
 
+    /// The journal of card transactions.
+    pub(crate) fn payments(&self) -> PathBuf {
+        self.0.join("payments")
+    }
+
     pub(crate) fn technician_password(&self) -> PathBuf {
         self.0.join("technician-password")
     }

@@ -17,6 +17,7 @@ mod hub;
 mod link;
 mod log;
 mod names;
+mod payments;
 mod router;
 mod run;
 mod settings;

@@ -22,7 +22,7 @@ use tokio::{
 };
 use tokio_util::task::TaskTracker;
 
-use crate::{clock::now_ms, doctor::Scans, fleet::Table, hub::Hub, wire};
+use crate::{clock::now_ms, doctor::Scans, fleet::Table, hub::Hub, payments::Payments, wire};
 
 /// A device answers every request; this only ends the wait for one that does not.
 const ANSWER_WITHIN: Duration = Duration::from_secs(300);
@@ -53,14 +53,24 @@ pub(crate) struct Router {
     outbox: Outbox,
     hub: Arc<Hub>,
     table: watch::Receiver<Arc<Table>>,
+    payments: Arc<Payments>,
     /// Commands run here to their end, also when the asker hangs up.
     tasks: TaskTracker,
     scans: Scans,
 }
 
 impl Router {
-    pub(crate) fn new(outbox: Outbox, hub: Arc<Hub>, table: watch::Receiver<Arc<Table>>) -> Self {
-        Self { outbox, hub, table, tasks: TaskTracker::new(), scans: Scans::default() }
+    pub(crate) fn new(
+        outbox: Outbox,
+        hub: Arc<Hub>,
+        table: watch::Receiver<Arc<Table>>,
+        payments: Arc<Payments>,
+    ) -> Self {
+        Self { outbox, hub, table, payments, tasks: TaskTracker::new(), scans: Scans::default() }
+    }
+
+    pub(crate) fn payments(&self) -> &Arc<Payments> {
+        &self.payments
     }
 
     pub(crate) fn hub(&self) -> &Hub {
@@ -90,14 +100,12 @@ impl Router {
             self.scans.note(device, code.timing);
         }
         match wire::meaning(event) {
-            wire::Meaning::Live(weight) => {
-                self.hub.live(Live { device: device.clone(), body: LiveBody::Weight(weight) });
-            }
+            wire::Meaning::Live(body) => self.hub.live(Live { device: device.clone(), body }),
             wire::Meaning::Event(body) => self.store(device, body).await,
         }
     }
 
-    async fn store(&self, device: &DeviceId, body: EventBody) {
+    pub(crate) async fn store(&self, device: &DeviceId, body: EventBody) {
         let at_ms = now_ms();
         match self.outbox.append(device.clone(), at_ms, body.clone()).await {
             Ok(event) => self.hub.event(event),
@@ -146,8 +154,10 @@ impl Router {
         }
     }
 
-    async fn run_begun(&self, Order { id, device, body, deadline }: Order) -> Outcome {
-        let outcome = self.ask(&id, &device, body, deadline).await;
+    async fn run_begun(&self, order: Order) -> Outcome {
+        let pays = Payments::concerns(&order.body);
+        let outcome = if pays { self.payments.run(self, &order).await } else { self.ask_for(&order).await };
+        let Order { id, device, .. } = order;
         // A value that somebody asked for is a business event.
         match &outcome {
             Outcome::Done { value: Value::Weight(weight) } => {
@@ -162,18 +172,38 @@ impl Router {
             // After a restart the ledger says Unknown, which is true for whoever asks then.
             tracing::error!(command.id = %id, %error, "outcome of a command could not be recorded");
         }
+        if pays {
+            self.payments.recorded(&id).await;
+        }
         tracing::info!(command.id = %id, device.id = %device, outcome = word(&outcome), "command ended");
         self.hub.outcome(device, id, outcome.clone());
         outcome
     }
 
+    async fn ask_for(&self, order: &Order) -> Outcome {
+        self.ask(&order.id, &order.device, order.body.clone(), order.deadline).await
+    }
+
     /// Hands the command to the device and waits for its answer.
-    async fn ask(&self, id: &CommandId, device: &DeviceId, body: CommandBody, deadline: Instant) -> Outcome {
-        let rejected = |reason, message: String| Outcome::Rejected { reason, message };
-        let command = match wire::command(body) {
-            Ok(command) => command,
-            Err(error) => return rejected(Reason::Invalid, error.to_string()),
-        };
+    pub(crate) async fn ask(&self, id: &CommandId, device: &DeviceId, body: CommandBody, deadline: Instant) -> Outcome {
+        match wire::command(body) {
+            Ok(command) => match self.ask_driver(id, device, command, deadline).await {
+                Ok(outcome) => wire::outcome(outcome),
+                Err(outcome) => outcome,
+            },
+            Err(error) => Outcome::Rejected { reason: Reason::Invalid, message: error.to_string() },
+        }
+    }
+
+    /// The driver's own answer; `Err` if it was not asked or did not answer.
+    pub(crate) async fn ask_driver(
+        &self,
+        id: &CommandId,
+        device: &DeviceId,
+        command: drivers::Command,
+        deadline: Instant,
+    ) -> Result<drivers::Outcome, Outcome> {
+        let rejected = |reason, message: String| Err(Outcome::Rejected { reason, message });
         let (reply, answer) = oneshot::channel();
         {
             let table = self.table.borrow();
@@ -200,9 +230,9 @@ impl Router {
             }
         }
         match tokio::time::timeout_at(deadline + ANSWER_WITHIN, answer).await {
-            Ok(Ok(outcome)) => wire::outcome(outcome),
-            Ok(Err(_)) => Outcome::Unknown { message: "The device's driver ended in the middle of it.".into() },
-            Err(_) => Outcome::Unknown { message: "The device's driver did not say how it ended.".into() },
+            Ok(Ok(outcome)) => Ok(outcome),
+            Ok(Err(_)) => Err(Outcome::Unknown { message: "The device's driver ended in the middle of it.".into() }),
+            Err(_) => Err(Outcome::Unknown { message: "The device's driver did not say how it ended.".into() }),
         }
     }
 }

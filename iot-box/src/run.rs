@@ -18,12 +18,14 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     api::{self, listener::TlsListener},
     app::{App, Daemon, Doors},
+    clock::now_ms,
     control,
     data_dir::DataDir,
     fleet::{self, Fleet, Ports, Roster, Table},
     hub::Hub,
     link::{Ends, Link},
     names::Names,
+    payments::{self, Journal, Payments},
     router::Router,
     settings::SettingsStore,
     state,
@@ -58,6 +60,8 @@ pub(crate) async fn run(dir: DataDir, options: Options) -> Result<(), String> {
     let outbox = Outbox::open(dir.path(), outbox::Options::default()).map_err(|e| e.to_string())?;
     let paired = store.current().map(|p| p.grant.pairing.clone());
     outbox.set_pairing(paired).await.map_err(|e| e.to_string())?;
+    let journal = Journal::open(dir.payments(), now_ms()).map_err(|e| e.to_string())?;
+    let payments = Arc::new(Payments::new(journal));
 
     // The local API's address and certificate.
     let tcp = TcpListener::bind(options.listen)
@@ -79,7 +83,7 @@ pub(crate) async fn run(dir: DataDir, options: Options) -> Result<(), String> {
     let (commands_tx, commands) = mpsc::channel(QUEUE);
     let state_tx = Arc::new(watch::Sender::new(state::empty()));
     let table_tx = watch::Sender::new(Arc::new(Table::default()));
-    let router = Arc::new(Router::new(outbox.clone(), Arc::new(Hub::new()), table_tx.subscribe()));
+    let router = Arc::new(Router::new(outbox.clone(), Arc::new(Hub::new()), table_tx.subscribe(), payments));
     let ends = Ends { state: state_tx.subscribe(), live, commands: commands_tx };
     let link = Arc::new(Link::new(identity, store, certificate, names, settings.clone(), outbox, ends));
     let ending = CancellationToken::new();
@@ -192,6 +196,13 @@ fn start_fleet(
         router,
         table,
     };
+    let (asker, watched, told) = (fleet.router.clone(), settings.clone(), changes_tx.clone());
+    supervisor.start(Unit::new("payment terminals", Restart::DEFAULT, move |cancel| {
+        payments::ports::report(watched.watch(), told.clone(), cancel)
+    }));
+    supervisor.start(Unit::new("payments", Restart::DEFAULT, move |cancel| {
+        asker.payments().clone().keep_asking(asker.clone(), cancel)
+    }));
     let fleet = Arc::new(Mutex::new((fleet, Roster::new())));
     supervisor.start(Unit::new("fleet", Restart::DEFAULT, move |cancel| {
         let fleet = fleet.clone();

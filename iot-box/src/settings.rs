@@ -6,7 +6,7 @@ use link_protocol::enrol::{NameError, check_name};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, watch};
 
-use crate::data_dir::write_staged;
+use crate::{data_dir::write_staged, payments::ports::Terminal};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -20,6 +20,12 @@ pub(crate) struct Settings {
     pub(crate) status_ticket: bool,
     /// Printers that were added by address.
     pub(crate) network_printers: Vec<SocketAddr>,
+    /// Payment terminals that were added.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) terminals: Vec<Terminal>,
+    /// Programs that may run as external drivers, by absolute path; set in this file alone, never on a page.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) external_drivers: Vec<PathBuf>,
     /// By device id.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) devices: BTreeMap<String, DeviceSettings>,
@@ -53,6 +59,8 @@ impl Default for Settings {
             erp_url: None,
             status_ticket: true,
             network_printers: Vec::new(),
+            terminals: Vec::new(),
+            external_drivers: Vec::new(),
             devices: BTreeMap::new(),
         }
     }

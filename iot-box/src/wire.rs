@@ -1,14 +1,17 @@
 //! Between the drivers' types and the wire's. The drivers know no serde; this is the only place that knows both.
 
 use drivers::{
-    Condition, Fault, Outcome as DriverOutcome, Reason as DriverReason, gauge, printer, scale, scanner, scanner::gs1,
+    Condition, Fault, Outcome as DriverOutcome, Reason as DriverReason, gauge, payment, printer, scale, scanner,
+    scanner::gs1,
 };
 use link_protocol::{
     document::{Align, Block, Document},
     down::CommandBody,
     outcome::{MassUnit, MeasureUnit, Measurement, Outcome, PrintCertainty, Reason, Value, Weight},
-    up::{Connection, DeviceClass, DeviceStatus, EventBody, Gs1, Gs1Element, LiveWeight, WeightCondition},
+    up::{Connection, DeviceClass, DeviceStatus, EventBody, Gs1, Gs1Element, LiveBody, LiveWeight, WeightCondition},
 };
+
+use crate::payments;
 
 /// What a driver's event means to the rest of the system.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,7 +19,7 @@ pub(crate) enum Meaning {
     /// A business event: stored before anyone hears of it.
     Event(EventBody),
     /// State for the eye.
-    Live(LiveWeight),
+    Live(LiveBody),
 }
 
 pub(crate) fn meaning(event: drivers::DeviceEvent) -> Meaning {
@@ -30,7 +33,14 @@ pub(crate) fn meaning(event: drivers::DeviceEvent) -> Meaning {
             Meaning::Event(EventBody::Measurement(measurement(value)))
         }
         drivers::DeviceEvent::Scale(scale::Event::Reading(reading)) => {
-            Meaning::Live(LiveWeight { condition: weight_condition(reading.state), weight: reading.weight.map(weight) })
+            let weight = reading.weight.map(weight);
+            Meaning::Live(LiveBody::Weight(LiveWeight { condition: weight_condition(reading.state), weight }))
+        }
+        drivers::DeviceEvent::Payment(payment::Event::Status { audience, text }) => {
+            Meaning::Live(LiveBody::Terminal(payments::status(audience, text)))
+        }
+        drivers::DeviceEvent::Payment(payment::Event::Receipt(receipt)) => {
+            Meaning::Event(EventBody::TerminalReceipt(payments::receipt(receipt)))
         }
     }
 }
@@ -89,6 +99,7 @@ pub(crate) fn class(class: drivers::Class) -> DeviceClass {
         drivers::Class::Scale => DeviceClass::Scale,
         drivers::Class::Keyboard => DeviceClass::Keyboard,
         drivers::Class::Gauge => DeviceClass::Gauge,
+        drivers::Class::Payment => DeviceClass::Payment,
     }
 }
 
@@ -132,6 +143,10 @@ fn value_of(value: drivers::Value) -> Value {
         },
         drivers::Value::Weight(w) => Value::Weight(weight(w)),
         drivers::Value::Measurement(value) => Value::Measurement(measurement(value)),
+        drivers::Value::Payment(done) => Value::Payment(Box::new(payments::payment(*done))),
+        drivers::Value::Terminal(receipts) => Value::Terminal { receipts: payments::receipts(receipts) },
+        // Answers to the box's own questions, which it does not pass on.
+        drivers::Value::Mark(_) | drivers::Value::Finding(_) => Value::Nothing,
     }
 }
 
@@ -146,15 +161,22 @@ fn reason_of(reason: DriverReason) -> Reason {
         DriverReason::CoverOpen => Reason::CoverOpen,
         DriverReason::Unstable => Reason::Unstable,
         DriverReason::DeviceError => Reason::DeviceError,
+        DriverReason::Declined => Reason::Declined,
+        DriverReason::Cancelled => Reason::Cancelled,
     }
 }
 
 /// A command that no device can carry out as it is.
 #[derive(Debug, thiserror::Error)]
-#[error("picture {0} of the document is not base64")]
-pub(crate) struct BadPicture(usize);
+pub(crate) enum BadCommand {
+    #[error("picture {0} of the document is not base64")]
+    Picture(usize),
+    /// The box answers it from its journal, or gives it to the terminal after that.
+    #[error("payments go through the box's journal")]
+    Journaled,
+}
 
-pub(crate) fn command(body: CommandBody) -> Result<drivers::Command, BadPicture> {
+pub(crate) fn command(body: CommandBody) -> Result<drivers::Command, BadCommand> {
     Ok(match body {
         CommandBody::Print { document } => drivers::Command::Printer(printer::Command::Print(print(document)?)),
         CommandBody::OpenDrawer => drivers::Command::Printer(printer::Command::OpenDrawer),
@@ -162,10 +184,17 @@ pub(crate) fn command(body: CommandBody) -> Result<drivers::Command, BadPicture>
         CommandBody::ZeroScale => drivers::Command::Scale(scale::Command::Zero),
         CommandBody::TareScale => drivers::Command::Scale(scale::Command::Tare),
         CommandBody::Measure => drivers::Command::Gauge(gauge::Command::Read),
+        CommandBody::AbortPayment => drivers::Command::Payment(payment::Command::Abort),
+        CommandBody::ReconcilePayments => drivers::Command::Payment(payment::Command::Reconcile),
+        CommandBody::DiagnoseTerminal => drivers::Command::Payment(payment::Command::Diagnose),
+        CommandBody::Pay { .. }
+        | CommandBody::RefundPayment { .. }
+        | CommandBody::ReversePayment { .. }
+        | CommandBody::PaymentStatus { .. } => return Err(BadCommand::Journaled),
     })
 }
 
-fn print(document: Document) -> Result<printer::Document, BadPicture> {
+fn print(document: Document) -> Result<printer::Document, BadCommand> {
     let mut pictures = 0;
     let mut blocks = Vec::with_capacity(document.blocks.len());
     for block in document.blocks {
@@ -180,7 +209,7 @@ fn print(document: Document) -> Result<printer::Document, BadPicture> {
             Block::Qr { data } => printer::Block::Qr(data),
             Block::Image { data } => {
                 pictures += 1;
-                let bytes = data_encoding::BASE64.decode(data.as_bytes()).map_err(|_| BadPicture(pictures))?;
+                let bytes = data_encoding::BASE64.decode(data.as_bytes()).map_err(|_| BadCommand::Picture(pictures))?;
                 printer::Block::Image(bytes)
             }
         });
@@ -218,7 +247,9 @@ mod tests {
             state: scale::State::Stable,
             weight: Some(scale::Weight { digits: "1.234".into(), unit: scale::Unit::Kg, net: true }),
         };
-        let Meaning::Live(live) = meaning(drivers::DeviceEvent::Scale(scale::Event::Reading(reading))) else {
+        let Meaning::Live(LiveBody::Weight(live)) =
+            meaning(drivers::DeviceEvent::Scale(scale::Event::Reading(reading)))
+        else {
             panic!("a reading is not stored");
         };
         assert_eq!(live.weight, Some(Weight { weight: "1.234".into(), unit: MassUnit::Kg, net: true }));

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     document::Document,
     ids::{CommandId, DeviceId, Epoch, PairingId},
+    payment::Amount,
 };
 
 /// Sent first in every session, after the box has subscribed.
@@ -53,6 +54,32 @@ pub enum CommandBody {
     TareScale,
     /// What the gauge shows now; it is also an event (a value *taken*).
     Measure,
+    /// Charges a card. The box keeps a journal of it before the terminal hears of it, and asks the terminal after a cut.
+    Pay {
+        amount: Amount,
+        /// The till's own name for the sale; stands on the terminal's records where it takes one. At most 40 characters.
+        reference: String,
+    },
+    /// Gives money back to a card that is presented again.
+    RefundPayment {
+        amount: Amount,
+        reference: String,
+    },
+    /// Takes an earlier transaction back, named as in [`crate::payment::Payment::transaction`].
+    ReversePayment {
+        transaction: String,
+        reference: String,
+    },
+    /// Stops the transaction that runs, if the terminal still can; that one's own outcome says what came of it.
+    AbortPayment,
+    /// Did it charge? Asked of the terminal if the box does not know.
+    PaymentStatus {
+        of: CommandId,
+    },
+    /// End of day: the terminal settles with its host.
+    ReconcilePayments,
+    /// The terminal tests its connection to its host.
+    DiagnoseTerminal,
 }
 
 impl CommandBody {
@@ -65,6 +92,9 @@ impl CommandBody {
             Self::OpenDrawer => Verb::Drawer,
             Self::ReadWeight | Self::ZeroScale | Self::TareScale => Verb::Weigh,
             Self::Measure => Verb::Measure,
+            Self::Pay { .. } | Self::AbortPayment | Self::PaymentStatus { .. } => Verb::Pay,
+            Self::RefundPayment { .. } | Self::ReversePayment { .. } => Verb::Refund,
+            Self::ReconcilePayments | Self::DiagnoseTerminal => Verb::ManageTerminal,
         }
     }
 }

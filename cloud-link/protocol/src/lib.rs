@@ -8,6 +8,7 @@
 //! * [`down`]: what the ERP says
 //! * [`outcome`]: how a command ended
 //! * [`document`]: what a receipt printer prints
+//! * [`payment`]: card terminals
 //! * [`enrol`]: how a box and an ERP come to trust each other
 //! * [`local`]: the box's API for browsers on the LAN
 
@@ -17,6 +18,7 @@ pub mod enrol;
 pub mod ids;
 pub mod local;
 pub mod outcome;
+pub mod payment;
 pub mod topic;
 pub mod up;
 

@@ -54,6 +54,12 @@ pub enum Verb {
     Weigh,
     /// Ask a gauge for its value.
     Measure,
+    /// Charge cards, stop that, and ask what came of it.
+    Pay,
+    /// Give money back to cards.
+    Refund,
+    /// End of day and tests of a payment terminal.
+    ManageTerminal,
 }
 
 /// `grant` is the exact JSON text that was signed (a [`TillGrant`]); `signature` is base64 of ECDSA P-256 with

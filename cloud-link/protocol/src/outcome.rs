@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::payment::{Payment, PaymentState, TerminalReceipt};
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum Outcome {
@@ -24,6 +26,18 @@ pub enum Value {
     },
     Weight(Weight),
     Measurement(Measurement),
+    /// A card was charged, or money given back.
+    Payment(Box<Payment>),
+    /// Answer to a question after a payment; `payment` is there when it took place.
+    PaymentStatus {
+        state: PaymentState,
+        payment: Option<Box<Payment>>,
+        message: String,
+    },
+    /// End of day or test of a terminal, with what it printed.
+    Terminal {
+        receipts: Vec<TerminalReceipt>,
+    },
 }
 
 /// How far a print is known to have come; each includes the ones before it.
@@ -68,6 +82,8 @@ pub enum Reason {
     Forbidden,
     /// A person withdrew it before the first byte.
     Cancelled,
+    /// The card, its bank or the terminal refused the payment: no money moved.
+    Declined,
 }
 
 /// A weight as the scale shows it, digit by digit; never a float.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     ids::{CommandId, DeviceId, EventId, PairingId},
     outcome::{Measurement, Outcome, Weight},
+    payment::{PaymentReport, TerminalReceipt, TerminalStatus},
 };
 
 /// Events in the order of their `seq`. The ERP commits them in one transaction and answers [`crate::down::Ack`].
@@ -58,6 +59,10 @@ pub enum EventBody {
     },
     /// A value taken with a gauge: its key was pressed, or a person asked for it.
     Measurement(Measurement),
+    /// A card transaction ended, or it became known what came of one.
+    Payment(Box<PaymentReport>),
+    /// A payment terminal printed something that belongs to no command, such as an automatic end of day.
+    TerminalReceipt(TerminalReceipt),
 }
 
 impl EventBody {
@@ -197,6 +202,8 @@ pub struct Live {
 #[serde(tag = "type", content = "data", rename_all = "snake_case")]
 pub enum LiveBody {
     Weight(LiveWeight),
+    /// What a payment terminal says while it works.
+    Terminal(TerminalStatus),
     /// An event that could not be stored: every screen says so.
     NotStored {
         at_ms: i64,

@@ -21,6 +21,14 @@ fn with(mut base: Value, more: Value) -> Value {
     base
 }
 
+fn payment() -> Value {
+    json!({
+        "act": "reversal", "amount": { "minor": 1250, "currency": "EUR" }, "certainty": "asked", "transaction": "0012",
+        "terminal_id": "52500041", "approval_code": "611804", "card_brand": "Mastercard", "card_last4": "4771",
+        "receipts": [{ "for": "customer", "text": "KUNDENBELEG" }, { "for": "merchant", "text": "HAENDLERBELEG" }],
+    })
+}
+
 fn bodies() -> Vec<Value> {
     let kg = json!({ "weight": "-0.010", "unit": "kg", "net": true });
     vec![
@@ -34,6 +42,15 @@ fn bodies() -> Vec<Value> {
             "elements": [{ "ai": "15", "title": "BEST BEFORE or BEST BY", "value": "270300", "date": "2027-03-31" }],
             "problems": ["p"],
         } } }),
+        json!({ "type": "terminal_receipt", "data": { "for": "office", "text": "END OF DAY" } }),
+        json!({ "type": "payment", "data": {
+            "command": "command-1", "act": "payment", "state": "in_doubt", "reference": "0042",
+            "asked": { "minor": 1250, "currency": "EUR" }, "payment": null, "message": "m",
+        } }),
+        json!({ "type": "payment", "data": {
+            "command": "command-1", "act": "reversal", "state": "approved", "reference": "0042", "asked": null,
+            "payment": payment(), "message": "",
+        } }),
     ]
 }
 
@@ -55,6 +72,10 @@ fn live_values() {
     for event in bodies() {
         same::<up::Live>(json!({ "device": "d", "type": "not_stored", "data": { "at_ms": 1, "event": event } }));
     }
+    for audience in ["cashier", "customer"] {
+        let status = json!({ "for": audience, "text": "Insert card" });
+        same::<up::Live>(json!({ "device": "d", "type": "terminal", "data": status }));
+    }
     for condition in ["stable", "motion", "zero", "under_zero", "over_capacity", "zero_range", "silent"] {
         let weight = json!({ "condition": condition, "weight": null });
         same::<up::Live>(json!({ "device": "d", "type": "weight", "data": weight }));
@@ -70,11 +91,19 @@ fn outcomes() -> Vec<Value> {
         json!({ "outcome": "done", "value": { "kind": "measurement", "value": "0.1", "unit": "inch" } }),
         json!({ "outcome": "unknown", "message": "cable out" }),
     ];
+    let amount = json!({ "minor": 1, "currency": "JPY" });
+    let least = json!({ "act": "refund", "amount": amount, "certainty": "completed" });
+    for state in ["approved", "not_charged", "running", "in_doubt", "undecided"] {
+        let status = json!({ "kind": "payment_status", "state": state, "payment": least, "message": "m" });
+        outcomes.push(json!({ "outcome": "done", "value": status }));
+    }
+    outcomes.push(json!({ "outcome": "done", "value": { "kind": "terminal", "receipts": [] } }));
+    outcomes.push(json!({ "outcome": "done", "value": with(json!({ "kind": "payment" }), payment()) }));
     for certainty in ["sent", "accepted", "printed"] {
         outcomes.push(json!({ "outcome": "done", "value": { "kind": "print", "certainty": certainty } }));
     }
     let words = "expired no_device offline unsupported invalid busy paper_out cover_open unstable device_error \
-                 not_stored forbidden cancelled";
+                 not_stored forbidden cancelled declined";
     for reason in words.split_whitespace() {
         outcomes.push(json!({ "outcome": "rejected", "reason": reason, "message": "m" }));
     }
@@ -110,6 +139,13 @@ fn command_bodies() -> Vec<Value> {
     bodies.extend(
         ["open_drawer", "read_weight", "zero_scale", "tare_scale", "measure"].map(|word| json!({ "do": word })),
     );
+    let amount = json!({ "minor": 1250, "currency": "EUR" });
+    for verb in ["pay", "refund_payment"] {
+        bodies.push(json!({ "do": verb, "with": { "amount": amount, "reference": "0042" } }));
+    }
+    bodies.push(json!({ "do": "reverse_payment", "with": { "transaction": "0012", "reference": "0042" } }));
+    bodies.push(json!({ "do": "payment_status", "with": { "of": "command-1" } }));
+    bodies.extend(["abort_payment", "reconcile_payments", "diagnose_terminal"].map(|word| json!({ "do": word })));
     bodies
 }
 

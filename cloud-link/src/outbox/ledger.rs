@@ -103,12 +103,22 @@ impl Store {
         Ok(results)
     }
 
-    pub(super) fn reported(&self, id: &CommandId) -> Result<(), OutboxError> {
-        self.db.prepare_cached("UPDATE command SET state = ?2 WHERE id = ?1 AND state = ?3")?.execute(params![
-            id.as_str(),
-            SETTLED,
-            TO_REPORT
-        ])?;
+    pub(super) fn resolve_command(&self, id: &CommandId, outcome: &Outcome) -> Result<(), OutboxError> {
+        let outcome = serde_json::to_string(outcome).map_err(record)?;
+        self.db
+            .prepare_cached(
+                "UPDATE command SET outcome = ?2, state = CASE report WHEN 0 THEN ?4 ELSE ?3 END
+                 WHERE id = ?1 AND (outcome IS NULL OR json_extract(outcome, '$.outcome') = 'unknown')",
+            )?
+            .execute(params![id.as_str(), outcome, TO_REPORT, SETTLED])?;
+        Ok(())
+    }
+
+    pub(super) fn reported(&self, result: &CommandResult) -> Result<(), OutboxError> {
+        let outcome = serde_json::to_string(&result.outcome).map_err(record)?;
+        self.db
+            .prepare_cached("UPDATE command SET state = ?2 WHERE id = ?1 AND state = ?3 AND outcome = ?4")?
+            .execute(params![result.id.as_str(), SETTLED, TO_REPORT, outcome])?;
         Ok(())
     }
 

@@ -173,7 +173,8 @@ enum Request {
     Discard { pairing: PairingId, answer: Answer<u64> },
     Begin { id: CommandId, digest: Digest, origin: Origin, answer: Answer<Begun> },
     Finish { id: CommandId, outcome: Outcome, answer: Answer<()> },
-    Reported { id: CommandId, answer: Answer<()> },
+    Resolve { id: CommandId, outcome: Outcome, answer: Answer<()> },
+    Reported { result: CommandResult, answer: Answer<()> },
     Since { after: Option<EventId>, max: usize, answer: Answer<Vec<Event>> },
     Replay { after: Option<EventId>, max: usize, answer: Answer<Vec<Event>> },
     Batch { after: Option<EventId>, max: usize, answer: Answer<Vec<Event>> },
@@ -278,9 +279,17 @@ impl Outbox {
         self.ask(|answer| Request::Unreported { answer }).await
     }
 
-    pub async fn result_reported(&self, id: &CommandId) -> Result<(), OutboxError> {
-        let id = id.clone();
-        self.ask(|answer| Request::Reported { id, answer }).await
+    /// The ERP has this outcome. One that was resolved in the meantime stays to be reported.
+    pub async fn result_reported(&self, result: &CommandResult) -> Result<(), OutboxError> {
+        let result = result.clone();
+        self.ask(|answer| Request::Reported { result, answer }).await
+    }
+
+    /// Puts what was found out later in place of an outcome that was not known, and reports it anew. Any other outcome
+    /// stays as it is.
+    pub async fn resolve_command(&self, id: &CommandId, outcome: &Outcome) -> Result<(), OutboxError> {
+        let (id, outcome) = (id.clone(), outcome.clone());
+        self.ask(|answer| Request::Resolve { id, outcome, answer }).await
     }
 
     /// The latest time this box has seen, Unix milliseconds; it does not go back when the clock does. Grants of tills

@@ -259,7 +259,7 @@ impl Worker {
         let count = |wanted: fn(&Request) -> bool| requests.iter().filter(|r| wanted(r)).count() as u64;
         let events =
             count(|r| matches!(r, Request::Append { .. } | Request::Rewind { .. } | Request::SetPairing { .. }));
-        let results = count(|r| matches!(r, Request::Finish { .. } | Request::Begin { .. }));
+        let results = count(|r| matches!(r, Request::Finish { .. } | Request::Resolve { .. } | Request::Begin { .. }));
         if events + results > 0 {
             self.pulse.send_modify(|p| {
                 p.events += events;
@@ -362,7 +362,8 @@ fn apply(store: &mut Store, request: &Request, now_ms: i64) -> Result<Output, Ou
             store.begin_command(id, digest, *origin, now_ms).map(Output::Begun)
         }
         Request::Finish { id, outcome, .. } => store.finish_command(id, outcome).map(|()| Output::Unit),
-        Request::Reported { id, .. } => store.reported(id).map(|()| Output::Unit),
+        Request::Resolve { id, outcome, .. } => store.resolve_command(id, outcome).map(|()| Output::Unit),
+        Request::Reported { result, .. } => store.reported(result).map(|()| Output::Unit),
         // Reads and the end are served elsewhere.
         _ => Ok(Output::Unit),
     }
@@ -382,6 +383,7 @@ fn answer(request: Request, result: Result<Output, OutboxError>) {
             | Request::Rewind { answer, .. }
             | Request::SetPairing { answer, .. }
             | Request::Finish { answer, .. }
+            | Request::Resolve { answer, .. }
             | Request::Reported { answer, .. },
             result,
         ) => reply(answer, unit(result)),

@@ -138,9 +138,21 @@ async fn one_connection(
 enum What {
     Events,
     State,
-    Result(CommandId),
+    Result(Box<CommandResult>),
     /// An answer that is not in the ledger.
     Unstored,
+}
+
+impl What {
+    /// For the log: an outcome's own words may be a receipt.
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Events => "events",
+            Self::State => "state",
+            Self::Result(_) => "result",
+            Self::Unstored => "refusal",
+        }
+    }
 }
 
 /// One connection.
@@ -250,7 +262,7 @@ impl Link<'_> {
             if !self.reporting.contains(&result.id) {
                 let published = self.publish(topic::RESULTS, &result, false)?;
                 self.reporting.push(result.id.clone());
-                self.track(What::Result(result.id), published);
+                self.track(What::Result(Box::new(result)), published);
             }
         }
         Ok(())
@@ -262,7 +274,7 @@ impl Link<'_> {
             (What::Unstored, Err(error)) => tracing::warn!(%error, "a command's refusal did not reach the ERP"),
             // Connecting anew would bring the same refusal for ever. Events are another matter: they must not be let go.
             (What::State | What::Result(_), Err(error @ Untaken::Unreadable)) => {
-                tracing::error!(%error, what = ?what, "the ERP refused what the box says of itself: update the ERP");
+                tracing::error!(%error, what = what.word(), "the ERP refused what the box says of itself: update the ERP");
             }
             (_, Err(error)) => return Err(End::Connection(format!("the ERP did not take a message: {error}"))),
             _ => {}
@@ -271,9 +283,9 @@ impl Link<'_> {
             // The commit is told by `down/ack`; an outside broker's PUBACK says only that it has it.
             What::Events | What::Unstored => {}
             What::State => self.state_on_its_way = false,
-            What::Result(id) => {
-                self.reporting.retain(|r| *r != id);
-                if let Err(error) = self.outbox.result_reported(&id).await {
+            What::Result(told) => {
+                self.reporting.retain(|r| *r != told.id);
+                if let Err(error) = self.outbox.result_reported(&told).await {
                     tracing::warn!(%error, "a reported outcome will be reported again");
                 } else if self.reporting.is_empty() {
                     self.send_all().await?;

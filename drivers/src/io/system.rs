@@ -9,6 +9,7 @@ use tokio_serial::{SerialPortBuilder, SerialStream};
 use super::{Channel, Io, Line, Parity, evdev::Input, hidraw::HidRaw, usblp::UsbPrinter};
 use crate::{
     device::{BoxFuture, OpenError},
+    payment::Link,
     port::{Access, PortInfo, PortKind},
 };
 
@@ -29,6 +30,11 @@ impl Io for System {
                     Err(source) => Err(explain(path, source)),
                 },
                 PortKind::Tcp { address } => Ok(Box::new(tcp(*address).await?) as Box<dyn Channel>),
+                PortKind::Terminal(setup) => match &setup.link {
+                    Link::Connect { host, port } => Ok(Box::new(named(host, *port).await?) as Box<dyn Channel>),
+                    // The driver waits for the terminal, or has no connection of ours.
+                    Link::Listen { .. } | Link::Own => Err(OpenError::Gone { path: port.id.0.clone() }),
+                },
                 PortKind::UsbPrinter { path, .. } => match UsbPrinter::open(path) {
                     Ok(printer) => Ok(Box::new(printer) as Box<dyn Channel>),
                     Err(source) => Err(explain(path, source)),
@@ -143,6 +149,30 @@ fn group_of(path: &Path) -> Option<String> {
     Some(name.unwrap_or(gid))
 }
 
+/// A host by name or address; the first address that takes the connection.
+async fn named(host: &str, port: u16) -> Result<TcpStream, OpenError> {
+    let unreachable = |source| OpenError::Unreachable { address: format!("{host}:{port}"), source };
+    let found = tokio::time::timeout(CONNECT_TIMEOUT, tokio::net::lookup_host((host, port))).await;
+    let found = found.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(unreachable)?;
+    let mut last = unreachable(io::ErrorKind::NotFound.into());
+    for address in found {
+        match tcp(address).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+/// A device that lost power says nothing: without these the connection would look alive for hours.
+pub(crate) fn keep_alive(stream: &TcpStream) -> io::Result<()> {
+    rustix::net::sockopt::set_socket_keepalive(stream, true)?;
+    rustix::net::sockopt::set_tcp_keepidle(stream, Duration::from_secs(10))?;
+    rustix::net::sockopt::set_tcp_keepintvl(stream, Duration::from_secs(5))?;
+    rustix::net::sockopt::set_tcp_keepcnt(stream, 3)?;
+    stream.set_nodelay(true)
+}
+
 async fn tcp(address: SocketAddr) -> Result<TcpStream, OpenError> {
     let unreachable = |source| OpenError::Unreachable { address: address.to_string(), source };
     let socket = match address {
@@ -151,13 +181,8 @@ async fn tcp(address: SocketAddr) -> Result<TcpStream, OpenError> {
     }
     .map_err(unreachable)?;
     let connected = async {
-        // A printer that lost power says nothing: without these the connection would look alive for hours.
-        socket.set_keepalive(true)?;
-        rustix::net::sockopt::set_tcp_keepidle(&socket, Duration::from_secs(10))?;
-        rustix::net::sockopt::set_tcp_keepintvl(&socket, Duration::from_secs(5))?;
-        rustix::net::sockopt::set_tcp_keepcnt(&socket, 3)?;
         let stream = socket.connect(address).await?;
-        stream.set_nodelay(true)?;
+        keep_alive(&stream)?;
         Ok(stream)
     };
     match tokio::time::timeout(CONNECT_TIMEOUT, connected).await {

@@ -270,7 +270,9 @@ impl<P: Protocol> Desk<P> {
     fn reply(&mut self, id: &CommandId, outcome: Outcome) {
         match self.open.remove(id) {
             Some(reply) => answer(reply, outcome),
-            None => tracing::warn!(command.id = %id.0, ?outcome, "a driver answered a command that is not open"),
+            None => {
+                tracing::warn!(command.id = %id.0, outcome = word(&outcome), "a driver answered a command that is not open")
+            }
         }
     }
 
@@ -311,7 +313,16 @@ impl<P: Protocol> Desk<P> {
 
 fn answer(reply: oneshot::Sender<Outcome>, outcome: Outcome) {
     if let Err(outcome) = reply.send(outcome) {
-        tracing::debug!(?outcome, "nobody waits for this outcome any more");
+        tracing::debug!(outcome = word(&outcome), "nobody waits for this outcome any more");
+    }
+}
+
+/// For the log: the rest of an outcome may be a receipt.
+fn word(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Done(_) => "done",
+        Outcome::Rejected(..) => "rejected",
+        Outcome::Unknown(_) => "unknown",
     }
 }
 

@@ -396,6 +396,13 @@ fn verb(body: &CommandBody) -> &'static str {
         CommandBody::ZeroScale => "zero_scale",
         CommandBody::TareScale => "tare_scale",
         CommandBody::Measure => "measure",
+        CommandBody::Pay { .. } => "pay",
+        CommandBody::RefundPayment { .. } => "refund_payment",
+        CommandBody::ReversePayment { .. } => "reverse_payment",
+        CommandBody::AbortPayment => "abort_payment",
+        CommandBody::PaymentStatus { .. } => "payment_status",
+        CommandBody::ReconcilePayments => "reconcile_payments",
+        CommandBody::DiagnoseTerminal => "diagnose_terminal",
     }
 }
 
@@ -407,6 +414,13 @@ fn title(body: &CommandBody) -> String {
         CommandBody::ZeroScale => "Set the scale to zero".to_owned(),
         CommandBody::TareScale => "Tare the scale".to_owned(),
         CommandBody::Measure => "Take a measurement".to_owned(),
+        CommandBody::Pay { reference, .. } => format!("Pay {reference}").trim_end().to_owned(),
+        CommandBody::RefundPayment { reference, .. } => format!("Refund {reference}").trim_end().to_owned(),
+        CommandBody::ReversePayment { reference, .. } => format!("Take back {reference}").trim_end().to_owned(),
+        CommandBody::AbortPayment => "Stop the payment".to_owned(),
+        CommandBody::PaymentStatus { .. } => "Did it charge?".to_owned(),
+        CommandBody::ReconcilePayments => "End of day of the payment terminal".to_owned(),
+        CommandBody::DiagnoseTerminal => "Test the payment terminal".to_owned(),
     }
 }
 

@@ -164,7 +164,15 @@ impl Tills {
             origin: origin.to_owned(),
             key: key.to_owned(),
             devices: vec![],
-            verbs: vec![Verb::Listen, Verb::Print, Verb::Drawer, Verb::PrintAndDrawer, Verb::Weigh],
+            verbs: vec![
+                Verb::Listen,
+                Verb::Print,
+                Verb::Drawer,
+                Verb::PrintAndDrawer,
+                Verb::Weigh,
+                Verb::Pay,
+                Verb::Refund,
+            ],
             not_after_ms: (Timestamp::now() + GRANT_LIFETIME).as_millisecond(),
         };
         let text = serde_json::to_string(&grant).map_err(ServiceError::internal)?;

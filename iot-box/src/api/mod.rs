@@ -92,6 +92,9 @@ pub(crate) const ROUTES: &[Route] = &[
     change("/devices/{id}/status-ticket", Needs::Technician, || post(homepage::devices::status_ticket)),
     change("/printers/add", Needs::Technician, || post(homepage::devices::add_printer)),
     change("/printers/remove", Needs::Technician, || post(homepage::devices::remove_printer)),
+    change("/terminals/add", Needs::Technician, || post(homepage::terminals::add)),
+    change("/terminals/remove", Needs::Technician, || post(homepage::terminals::remove)),
+    change("/payments/settle", Needs::Technician, || post(homepage::terminals::settle)),
 ];
 
 pub(crate) fn router(app: App) -> Router {

@@ -35,8 +35,7 @@ use crate::{
     wire,
 };
 pub(crate) use ports::{Ports, find as find_ports};
-use table::device_id;
-pub(crate) use table::{Entry, Table};
+pub(crate) use table::{Entry, Table, device_id};
 use unit::{Report, Reporter};
 
 type Driving = &'static dyn Driver;
@@ -343,7 +342,8 @@ impl Row {
             },
             address: match self.port.kind {
                 PortKind::Tcp { address } => Some(address),
-                PortKind::Serial { .. }
+                PortKind::Terminal(_)
+                | PortKind::Serial { .. }
                 | PortKind::Evdev { .. }
                 | PortKind::Hid { .. }
                 | PortKind::UsbPrinter { .. } => None,
@@ -359,6 +359,7 @@ impl Row {
             PortKind::Hid { .. } => "USB device".to_owned(),
             PortKind::UsbPrinter { .. } => "USB printer".to_owned(),
             PortKind::Tcp { address } => format!("Printer at {}", address.ip()),
+            PortKind::Terminal(_) => "Payment terminal".to_owned(),
         };
         match (self.own_name.trim(), port.product.trim()) {
             ("", "") => match self.driver.map(|d| d.class()) {
@@ -366,7 +367,7 @@ impl Row {
                 Some(Class::Scanner) => "Barcode scanner".to_owned(),
                 Some(Class::Keyboard) => "Keyboard".to_owned(),
                 Some(Class::Gauge) => "Gauge".to_owned(),
-                Some(Class::Printer) | None => kind(),
+                Some(Class::Printer | Class::Payment) | None => kind(),
             },
             ("", product) => product.to_owned(),
             (own, _) => own.to_owned(),

@@ -4,7 +4,7 @@
 //! already, and what it does not report any more has vanished in between.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
@@ -19,7 +19,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::settings::Settings;
+use crate::{
+    payments::ports::{Connects, Terminal, TerminalProtocol},
+    settings::Settings,
+};
 
 /// How often the file of simulated ports is looked at.
 const SIM_POLL: Duration = Duration::from_millis(250);
@@ -163,6 +166,10 @@ struct SimPort {
     /// Of a HID device: its report descriptor in hexadecimal digits.
     #[serde(default)]
     descriptor: String,
+    /// A payment terminal's.
+    protocol: Option<TerminalProtocol>,
+    #[serde(default)]
+    calls: bool,
 }
 
 #[derive(Deserialize)]
@@ -172,6 +179,7 @@ enum SimKind {
     Tcp,
     Evdev,
     Hid,
+    Terminal,
 }
 
 /// The ports that a simulator wrote to its file.
@@ -197,6 +205,7 @@ fn port_info(port: SimPort) -> Result<PortInfo, String> {
             let descriptor = descriptor.map_err(|_| lacks("descriptor"))?;
             (PortKind::Hid { path, descriptor }, Bus::Usb)
         }
+        SimKind::Terminal => (terminal(&port).ok_or_else(|| lacks("address and protocol"))?, Bus::Network),
         SimKind::Tcp => (PortKind::Tcp { address: port.address.ok_or_else(|| lacks("address"))? }, Bus::Network),
     };
     let usb = match &port.usb {
@@ -215,6 +224,25 @@ fn port_info(port: SimPort) -> Result<PortInfo, String> {
         assigned: None,
         settings: Default::default(),
     })
+}
+
+/// A simulated terminal, as if a technician had added it.
+fn terminal(port: &SimPort) -> Option<PortKind> {
+    let address = port.address?;
+    let terminal = Terminal {
+        protocol: port.protocol?,
+        host: address.ip().to_string(),
+        port: address.port(),
+        connects: if port.calls { Connects::Terminal } else { Connects::Box },
+        currency: "EUR".to_owned(),
+        password: 0,
+        prints_itself: false,
+        sale_id: "till".to_owned(),
+        poi_id: port.id.clone(),
+        program: None,
+        options: BTreeMap::new(),
+    };
+    terminal.setup(&[]).ok().map(|setup| PortKind::Terminal(Box::new(setup)))
 }
 
 fn usb_id(text: &str) -> Option<(u16, u16)> {

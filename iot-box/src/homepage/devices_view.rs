@@ -8,11 +8,16 @@ use link_protocol::up::{Connection, Device, DeviceClass, DeviceStatus};
 use maud::{Markup, html};
 
 use super::layout::{class_icon, status_pill};
-use crate::{app::App, fleet::Entry};
+use crate::{
+    app::App,
+    fleet::{Entry, device_id},
+};
 
 pub(super) fn list(app: &App) -> Markup {
     let table = app.router.table().borrow().clone();
-    let printers = app.settings.current().network_printers.clone();
+    let settings = app.settings.current();
+    let printers = settings.network_printers.clone();
+    let terminals: Vec<String> = settings.terminals.iter().map(|t| device_id(&t.port_id()).to_string()).collect();
     html! {
         section .card #devices data-live aria-labelledby="devices-title" {
             header {
@@ -28,6 +33,9 @@ pub(super) fn list(app: &App) -> Markup {
             ul .devices {
                 @for entry in &table.0 {
                     (row(entry, entry.address.is_some_and(|a| printers.contains(&a))))
+                    @if let Some(at) = terminals.iter().position(|t| t == entry.device.id.as_str()) {
+                        (remove_terminal(&settings.terminals[at].port_id().0))
+                    }
                 }
             }
         }
@@ -101,6 +109,15 @@ fn row(entry: &Entry, added: bool) -> Markup {
                     }
                 }
             }
+        }
+    }
+}
+
+fn remove_terminal(id: &str) -> Markup {
+    html! {
+        form method="post" action="/terminals/remove" {
+            input type="hidden" name="id" value=(id);
+            div .actions { button .danger data-key={ "remove " (id) } { "Remove this terminal" } }
         }
     }
 }

@@ -10,6 +10,7 @@ pub(crate) mod pairing;
 pub(crate) mod session;
 pub(crate) mod settings;
 pub(crate) mod sign_in;
+pub(crate) mod terminals;
 
 use axum::{
     extract::State,
@@ -34,7 +35,10 @@ pub(crate) async fn home(State(app): State<App>, headers: HeaderMap) -> Response
         }
     };
     match known {
-        true => overview::overview(&app, flash.as_ref()).into_response(),
+        true => {
+            let payments = app.router.payments().records().await;
+            overview::overview(&app, flash.as_ref(), &payments).into_response()
+        }
         false => overview::sign_in(&app, None).into_response(),
     }
 }

@@ -11,10 +11,12 @@ use super::{
     devices_view,
     layout::{Bar, page, qr, screen},
     session::Flash,
+    terminals,
 };
 use crate::{
     app::App,
     link::{Unpaired, short_id},
+    payments::Record,
     supervisor::Health,
 };
 
@@ -60,22 +62,26 @@ pub(super) fn sign_in(app: &App, error: Option<&str>) -> Markup {
     page("Sign in", Some(&bar(app, false)), &body)
 }
 
-pub(super) fn overview(app: &App, flash: Option<&Flash>) -> Markup {
+pub(super) fn overview(app: &App, flash: Option<&Flash>, payments: &[Record]) -> Markup {
+    let programs = app.settings.current().external_drivers.clone();
+    let devices =
+        html! { (devices_view::list(app)) (devices_view::add_printer()) (terminals::add_terminal(&programs)) };
     let body = html! {
         @match flash {
             Some(Flash::Good(text)) => { p .note .good role="status" { (text) } }
             Some(Flash::Bad(text)) => { p .note .bad role="alert" { (text) } }
             None => {}
         }
+        (terminals::doubts(payments))
         @if app.link.store.current().is_some() {
             div .columns {
-                div { (devices_view::list(app)) (devices_view::add_printer()) }
+                div { (devices) }
                 div { (pairing(app)) (this_box(app)) (settings(app)) }
             }
         } @else {
             (pairing(app))
             div .columns {
-                div { (devices_view::list(app)) (devices_view::add_printer()) }
+                div { (devices) }
                 div { (this_box(app)) (settings(app)) }
             }
         }

@@ -106,9 +106,24 @@ fn content(kind: &str, data: &serde_json::Value) -> String {
             "unknown" => value.to_owned(),
             unit => format!("{value} {}", unit.replace('_', " ")),
         }),
+        "payment" => payment(data),
+        "terminal_receipt" => text("text").map(str::to_owned),
         _ => None,
     };
     words.unwrap_or_else(|| data.to_string())
+}
+
+/// `in doubt: 1250 EUR (smallest unit), 0042`: amounts stand as the box counted them.
+fn payment(data: &serde_json::Value) -> Option<String> {
+    let state = data.get("state")?.as_str()?.replace('_', " ");
+    let amount = data.pointer("/payment/amount").or(data.get("asked"));
+    let amount = amount.and_then(|a| {
+        let (minor, currency) = (a.get("minor")?.as_u64()?, a.get("currency")?.as_str()?);
+        Some(format!("{minor} {currency} (smallest unit)"))
+    });
+    let reference = data.get("reference").and_then(serde_json::Value::as_str).filter(|r| !r.is_empty());
+    let parts = [amount, reference.map(str::to_owned)].into_iter().flatten().collect::<Vec<_>>().join(", ");
+    Some(format!("{state}: {parts}"))
 }
 
 #[cfg(test)]
@@ -128,6 +143,8 @@ mod tests {
             "KEY_A pressed, 2 times in a row"
         );
         assert_eq!(content("measurement", &json!({"value": "-1.25", "unit": "mm"})), "-1.25 mm");
+        let doubt = json!({"state": "in_doubt", "asked": {"minor": 1250, "currency": "EUR"}, "reference": "0042"});
+        assert_eq!(content("payment", &doubt), "in doubt: 1250 EUR (smallest unit), 0042");
         assert_eq!(content("tomorrow", &json!({"x": 1})), r#"{"x":1}"#);
         assert_eq!(content("weight", &json!({"grams": 3})), r#"{"grams":3}"#);
     }

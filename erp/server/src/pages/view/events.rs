@@ -133,6 +133,7 @@ fn type_icon(kind: &str) -> &'static str {
         "drawer" => "drawer",
         "key" => "keyboard",
         "measurement" => "gauge",
+        "payment" | "terminal_receipt" => "payment",
         _ => "pulse",
     }
 }
@@ -144,6 +145,8 @@ fn type_word(kind: &str) -> &str {
         "drawer" => "Drawer",
         "key" => "Key",
         "measurement" => "Measurement",
+        "payment" => "Payment",
+        "terminal_receipt" => "Terminal receipt",
         other => other,
     }
 }
