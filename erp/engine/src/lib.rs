@@ -26,7 +26,7 @@ pub use context::Context;
 pub use domain::{Domain, DomainError, Leaf, Op, Operand, Term};
 pub use error::{Error, Operation};
 pub use execute::{
-    Change, ChangeKind, Column, Db, Dump, Engine, Env, Group, Groups, Inserted, Install, Key, Load, LostField,
+    Change, ChangeKind, Column, Db, Dump, Engine, Env, Fill, Group, Groups, Inserted, Install, Key, Load, LostField,
     LostModel, Options, Principal, Question, Savepoint, Search, Speaking, Sudo, Table, Uninstall,
 };
 pub use plan::{Aggregator, Granularity, Grouping, default_aggregator};

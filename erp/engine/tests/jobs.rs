@@ -177,4 +177,49 @@ on_both! {
         assert_eq!(engine.run_due_jobs(Timestamp::now()).await.unwrap(), 0, "somebody is at it");
         assert_eq!(engine.run_due_jobs(now + SignedDuration::from_secs(61)).await.unwrap(), 1);
     }
+
+    async fn what_gathers_is_swept_up_when_its_time_has_come_and_not_at_once(db: TestDb) {
+        let dialogs = App::new("dialogs", "Dialogs")
+            .model(Model::new("dialog", "Dialog").transient().field(Field::char("text")))
+            .model(Model::new("paper", "Paper").field(Field::binary("scan")));
+        let engine = db.open(&[app(), dialogs]).await;
+        let mut env = engine.superuser("test").await.unwrap();
+        env.create("dialog", values! { "text" => "half typed" }).await.unwrap();
+        let failed = values! { "name" => "work.count", "state" => "failed", "error" => "bad luck" };
+        env.create("ir.job", failed).await.unwrap();
+        let paper = env.create("paper", values! { "scan" => b"a page".to_vec() }).await.unwrap();
+        env.commit().await.unwrap();
+        for job in ["base.sweep_files", "base.sweep_transient", "base.sweep_jobs"] {
+            let first: Timestamp = cron(&engine, job).await.get("nextcall").unwrap();
+            assert!(first > Timestamp::now() + SignedDuration::from_mins(30), "{job}");
+        }
+        let sweep = async |job: &str| {
+            let mut env = engine.superuser("test").await.unwrap();
+            let due = values! { "active" => true, "nextcall" => Timestamp::now() };
+            env.write_where("ir.cron", &domain!(["job", "=", job], ["active", "in", [true, false]]), due).await.unwrap();
+            env.commit().await.unwrap();
+            only(&engine, job).await;
+            engine.run_due_jobs(Timestamp::now()).await.unwrap();
+            let row = cron(&engine, job).await;
+            assert_eq!(*row.value("failure_count"), Value::Int(0), "{}", row.get_str("outcome"));
+        };
+        let left = async |model: &str| engine.superuser("test").await.unwrap().count(model, &domain!()).await.unwrap();
+        sweep("base.sweep_transient").await;
+        sweep("base.sweep_jobs").await;
+        assert_eq!((left("dialog").await, left("ir.job").await), (1, 1), "both are young");
+        let table = |sql: &'static str| db.sql(sql);
+        table("UPDATE dialog SET write_date = '2020-01-01T00:00:00.000000Z'").await;
+        table("UPDATE ir_job SET due = '2020-01-01T00:00:00.000000Z'").await;
+        sweep("base.sweep_transient").await;
+        sweep("base.sweep_jobs").await;
+        assert_eq!((left("dialog").await, left("ir.job").await), (0, 0));
+
+        let mut env = engine.superuser("test").await.unwrap();
+        env.unlink("paper", &[paper]).await.unwrap();
+        env.commit().await.unwrap();
+        assert_eq!(db.stored_files(), 1);
+        db.age_files();
+        sweep("base.sweep_files").await;
+        assert_eq!(db.stored_files(), 0);
+    }
 }

@@ -15,6 +15,7 @@ mod records {
     mod files;
     mod ingest;
     mod lists;
+    mod panel;
     mod pictures;
     mod reading;
     mod rights;

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
+use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Parser)]
 #[command(name = "erp", version, about = "The ERP: records, pages, and the shop's IoT boxes")]
@@ -63,7 +64,7 @@ pub struct Apps {
     pub action: AppsAction,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Debug, Subcommand, Serialize, Deserialize)]
 pub enum AppsAction {
     /// Install apps with what they depend on
     Install {

@@ -19,6 +19,7 @@ pub mod ca;
 pub mod cli;
 pub mod commands;
 pub mod config;
+mod control;
 pub mod enrol;
 pub mod error;
 pub mod events;

@@ -125,7 +125,11 @@ impl Place {
         let own = records::app().name;
         names.push(own.clone());
         let options = Options { install: Install::New(names), required: vec![own] };
-        Ok(Engine::open_with(self.connect().await?, &self.apps()?, options).await?)
+        let engine = Engine::open_with(self.connect().await?, &self.apps()?, options).await?;
+        let data = self.data.clone();
+        // Files that are put there later are found when the list of apps is updated.
+        engine.find_apps_by(move || apps_with(&data).map_err(|error| format!("{error:#}")));
+        Ok(engine)
     }
 
     /// For people; never a password in a database address.

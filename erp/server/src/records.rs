@@ -1,6 +1,11 @@
 //! What the server itself keeps, declared as apps declare.
 
-use erp_engine::declare::{App, Field, Model, OnDelete};
+use erp_engine::{
+    Env, Error, Search,
+    declare::{App, Code, Field, Model, OnDelete},
+    domain,
+};
+use jiff::SignedDuration;
 
 use crate::{accounts, rpc};
 
@@ -13,8 +18,26 @@ pub fn app() -> App {
         )
         .model(Model::extend("iot.token").field(Field::bytes("sealed").secret()))
         .model(epochs())
-        .model(sessions());
+        .model(sessions())
+        .code(Code::new().sweep("web.sweep_sessions", "Remove sessions that have ended", 86_400, |env| {
+            Box::pin(sweep_sessions(env))
+        }));
     accounts::declare(rpc::keys::declare(app))
+}
+
+/// A key that was asked for is made at once or never.
+const ASKED_AGE: SignedDuration = SignedDuration::from_hours(24);
+
+async fn sweep_sessions(env: &mut Env) -> Result<(), Error> {
+    let now = env.now();
+    let old = now.checked_sub(ASKED_AGE).unwrap_or(now);
+    let mut gone = vec![("web.session", domain!(["expires_at", "<", now]))];
+    gone.extend(rpc::keys::ASKED_FOR.map(|model| (model, domain!(["create_date", "<", old]))));
+    for (model, gone) in gone {
+        let ids = env.search(model, &gone, Search::default()).await?;
+        env.unlink(model, &ids).await?;
+    }
+    Ok(())
 }
 
 fn epochs() -> Model {

@@ -22,6 +22,7 @@ use crate::{
     cli::Serve,
     commands::Commands,
     config::Config,
+    control,
     enrol::{self, Enrolment},
     events::Events,
     hub::{Authorize, Denied, Identity, Inbound, Limits, Link, Star},
@@ -57,6 +58,7 @@ pub async fn run(args: Serve) -> anyhow::Result<()> {
     };
     let db: DbName = db.parse().context("the setting database.name is damaged")?;
     let vault = Vault::load_existing(&place.data)?;
+    let control = control::listen(&place.data)?;
     let listener = port::listen(args.listen).await?;
     let mqtt_listener = match args.mqtt_listen {
         Some(address) => Some(port::listen(address).await?),
@@ -94,6 +96,7 @@ pub async fn run(args: Serve) -> anyhow::Result<()> {
     let ingest = tokio::spawn(ingest.run(inbound, stop_ingest.clone()));
     tasks.spawn(server.state.commands.clone().run(stop.clone()));
     tasks.spawn(post::run(engine.clone(), place.identity(), stop.clone()));
+    tasks.spawn(control::run(control, engine.clone(), stop.clone()));
     for _ in 0..JOB_WORKERS {
         tasks.spawn(jobs::run(engine.clone(), stop.clone()));
     }

@@ -12,7 +12,8 @@ const TYPES: [(&str, &str); 3] =
     [("base.group_user", "Internal User"), ("base.group_portal", "Portal"), ("base.group_public", "Public")];
 
 /// What every user may read and write of himself.
-pub(super) const OWN: [&str; 6] = ["name", "lang", "tz", "signature", "company_id", "action_id"];
+pub(super) const OWN: [&str; 9] =
+    ["name", "email", "phone", "image_1920", "lang", "tz", "signature", "company_id", "action_id"];
 
 pub(super) fn add(app: App) -> App {
     let mut code = Code::new()

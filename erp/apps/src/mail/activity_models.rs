@@ -25,6 +25,13 @@ pub(super) fn add(app: App) -> App {
 const STATES: [(&str, &str); 3] = [("overdue", "Overdue"), ("today", "Today"), ("planned", "Planned")];
 
 fn mixin() -> Model {
+    let mut mixin = activities();
+    // Who may not read activities reads the record all the same.
+    mixin.fields.iter_mut().for_each(|field| field.groups = vec!["base.group_user".to_owned()]);
+    mixin
+}
+
+fn activities() -> Model {
     Model::mixin("mail.activity.mixin", "Activity Mixin")
         .field(Field::one2many("activity_ids", "mail.activity", "res_id").label("Activities").copied(false))
         .field(

@@ -22,6 +22,7 @@ pub(super) fn add(app: App) -> App {
                     .default("email"),
             ),
         )
+        .own_fields(&["notification_type"])
         .access("base.group_user", "mail.message", "crud")
         .access("base.group_portal", "mail.message", "r")
         .access("base.group_system", "mail.message", "crud")
@@ -69,6 +70,14 @@ pub(super) fn add(app: App) -> App {
 }
 
 fn thread() -> Model {
+    let mut thread = followed();
+    // Who may not read followers reads the record all the same.
+    let inside = |field: &&mut Field| !matches!(field.name.as_str(), "message_ids" | "message_attachment_count");
+    thread.fields.iter_mut().filter(inside).for_each(|field| field.groups = vec!["base.group_user".to_owned()]);
+    thread
+}
+
+fn followed() -> Model {
     Model::mixin("mail.thread", "Thread")
         .field(Field::one2many("message_ids", "mail.message", "res_id").label("Messages").copied(false))
         .field(Field::one2many("message_follower_ids", "mail.followers", "res_id").label("Followers").copied(false))

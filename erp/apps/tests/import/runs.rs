@@ -23,6 +23,19 @@ on_both! {
         assert_eq!(club.count().await, 7);
     }
 
+    async fn a_column_may_be_a_field_that_is_kept_with_another_record(db: TestDb) {
+        let mut club = open(db).await;
+        let offered = club.call("res.company", "fields_get", json!([["city", "email"], ["readonly"]])).await;
+        assert_eq!(offered["city"]["readonly"], false);
+        let rows = json!([["name", "currency_id", "city"], [["North", "EUR", "Oslo"]]]);
+        let loaded = club.call("res.company", "load", rows).await;
+        let company = loaded["ids"][0].as_i64().unwrap_or_else(|| panic!("{loaded:#}"));
+        let read = club.call("res.company", "read", json!([[company], ["city", "partner_id"]])).await;
+        assert_eq!(read[0]["city"], "Oslo");
+        let contact = club.call("res.partner", "read", json!([[read[0]["partner_id"][0]], ["city"]])).await;
+        assert_eq!(contact[0]["city"], "Oslo", "it stands at the company's contact");
+    }
+
     async fn a_dry_run_tells_everything_and_keeps_nothing(db: TestDb) {
         let mut club = open(db).await;
         let file = "Name,Country,Kind\nAda,Belgium,Guest\n\n\"Ben\nJunior\",Atlantis,guest\n";

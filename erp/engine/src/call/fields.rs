@@ -69,7 +69,8 @@ fn attributes_of((registry, words): (&Registry, &Words), model: &ModelDef, field
         model.log_access && matches!(field.name.as_str(), "create_date" | "create_uid" | "write_date" | "write_uid");
     let column = field.is_column();
     let ordered = column && !field.kind.is_binary() && field.kind != Kind::Json;
-    let fixed = field.readonly || field.kind == Kind::Id || stamp || (field.is_computed() && !field.store);
+    // A computed field is readonly unless it says what writing to it does.
+    let fixed = field.readonly || field.kind == Kind::Id || stamp;
     let depends: Vec<String> = match (&field.compute, &field.related) {
         (Some(Compute::Code { depends, .. }), _) => depends.clone(),
         (_, Some(path)) => vec![path.clone()],

@@ -1,5 +1,6 @@
 //! Groups of records as clients ask for them: `read_group`, and `formatted_read_group` of later versions.
 
+use jiff::civil::Date;
 use serde_json::{Map, Value as Json, json};
 
 use super::{reading, wire};
@@ -7,7 +8,7 @@ use crate::{
     declare::{Call, Done},
     domain::Domain,
     error::Error,
-    execute::{Env, Group, Key},
+    execute::{Env, Fill, Group, Groups, Key, Search},
     plan::{Grouping, default_aggregator},
     resolve::{Kind, ModelDef},
     value::Value,
@@ -76,9 +77,12 @@ pub(super) fn read_group(env: &mut Env, mut call: Call) -> Done<'_, Json> {
             order: order.filter(|order| !order.trim().is_empty()).map(|order| order.replace(&count_name, "__count")),
             limit: search.limit,
             offset: search.offset,
-            ..Grouping::default()
+            week_start: week_start(env, &by).await?,
+            having: None,
         };
-        let groups = env.read_group(&call.model, &domain, &grouping).await.map_err(|e| reading::about(e, &domain))?;
+        let groups = env.read_group(&call.model, &domain, &grouping).await;
+        let mut groups = groups.map_err(|e| reading::about(e, &domain))?;
+        fill_temporal(env, model, &grouping, &mut groups)?;
         let answer = groups.rows.into_iter().map(|group| {
             let Group { keys, count, values, domain: own } = group;
             let mut row = Map::new();
@@ -133,6 +137,7 @@ fn summed(model: &ModelDef, fields: &[String], by: &[String]) -> Vec<(String, St
 
 pub(super) fn formatted_read_group(env: &mut Env, mut call: Call) -> Done<'_, Json> {
     Box::pin(async move {
+        let registry = env.registry().clone();
         let domain = reading::domain_of(&mut call, "domain")?;
         let (by, asked) = (texts(&call, "groupby")?, texts(&call, "aggregates")?);
         let aggregates: Vec<String> = asked.iter().filter(|spec| *spec != "__count").cloned().collect();
@@ -143,9 +148,12 @@ pub(super) fn formatted_read_group(env: &mut Env, mut call: Call) -> Done<'_, Js
             order: search.order,
             limit: search.limit,
             offset: search.offset,
-            ..Grouping::default()
+            week_start: week_start(env, &by).await?,
+            having: Some(reading::domain_of(&mut call, "having")?),
         };
-        let groups = env.read_group(&call.model, &domain, &grouping).await.map_err(|e| reading::about(e, &domain))?;
+        let groups = env.read_group(&call.model, &domain, &grouping).await;
+        let mut groups = groups.map_err(|e| reading::about(e, &domain))?;
+        fill_temporal(env, registry.model(&call.model)?, &grouping, &mut groups)?;
         let answer = groups.rows.into_iter().map(|group| {
             let mut row = Map::new();
             for (spec, key) in by.iter().zip(&group.keys) {
@@ -170,4 +178,52 @@ pub(super) fn formatted_read_group(env: &mut Env, mut call: Call) -> Done<'_, Js
 
 fn extra(domain: Domain) -> Json {
     domain.to_json()
+}
+
+/// The first day of the week in the language of the context, 0 is Monday. Monday where nobody says.
+pub(super) async fn week_start(env: &mut Env, by: &[String]) -> Result<u8, Error> {
+    const LANGUAGES: &str = "res.lang";
+    if by.iter().all(|spec| !spec.ends_with(":week")) {
+        return Ok(0);
+    }
+    let Some(lang) = env.context().lang.clone() else { return Ok(0) };
+    let known = env.registry().model(LANGUAGES).is_ok_and(|model| model.find("week_start").is_some());
+    if !known {
+        return Ok(0);
+    }
+    let own = crate::domain!(["code", "=", &*lang], ["active", "in", [true, false]]);
+    let mut env = env.sudo("the first day of the week");
+    let rows = env.search_read(LANGUAGES, &own, &["week_start"], Search::default().limit(1)).await?;
+    // There 1 is Monday.
+    let day = rows.first().and_then(|row| row.get_str("week_start").parse::<u8>().ok());
+    Ok(day.map_or(0, |day| (day + 6) % 7))
+}
+
+/// `fill_temporal` of the context: true, or `{fill_from, fill_to, min_groups}` with days.
+fn fill_temporal(env: &Env, model: &ModelDef, grouping: &Grouping, groups: &mut Groups) -> Result<(), Error> {
+    let wrong = |problem: &str| Error::Argument { name: "fill_temporal".to_owned(), problem: problem.to_owned() };
+    let fill = match env.context().get("fill_temporal") {
+        None | Some(Json::Null | Json::Bool(false)) => return Ok(()),
+        Some(Json::Object(parts)) => {
+            let day = |name: &str| match parts.get(name) {
+                None | Some(Json::Null | Json::Bool(false)) => Ok(None),
+                // Also of a time only the day counts.
+                Some(json) => json
+                    .as_str()
+                    .and_then(|text| text.get(..10))
+                    .and_then(|text| text.parse::<Date>().ok())
+                    .map(Some)
+                    .ok_or_else(|| wrong(&format!("{name}: {json} is no day such as 2026-11-21"))),
+            };
+            let least = parts.get("min_groups").and_then(Json::as_u64).unwrap_or_default();
+            let min_groups = usize::try_from(least).unwrap_or(usize::MAX);
+            Fill { from: day("fill_from")?, to: day("fill_to")?, min_groups }
+        }
+        Some(_) if groups.rows.is_empty() => return Ok(()),
+        Some(_) => Fill::default(),
+    };
+    match &grouping.by[..] {
+        [spec] if is_span(model, spec) => env.fill_groups(&model.name, spec, grouping.week_start, groups, fill),
+        _ => Ok(()),
+    }
 }

@@ -13,6 +13,7 @@ mod fields;
 mod groups;
 mod import;
 mod methods;
+mod panel;
 mod reading;
 mod rights;
 mod standard;

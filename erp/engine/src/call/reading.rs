@@ -125,7 +125,7 @@ pub(super) fn name_field(model: &ModelDef) -> Option<&str> {
         .find(|name| model.find(name).is_some_and(|field| field.is_column() || field.is_computed()))
 }
 
-fn label(model: &ModelDef, field: Option<&str>, record: &Record) -> String {
+pub(super) fn label(model: &ModelDef, field: Option<&str>, record: &Record) -> String {
     match field.map(|field| record.value(field)) {
         Some(Value::Text(text)) => text.clone(),
         Some(Value::Null) => String::new(),

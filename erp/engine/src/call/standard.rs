@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::LazyLock};
 
 use serde_json::{Value as Json, json};
 
-use super::{export, external, fields, groups, import, reading, rights, translations, web, writing};
+use super::{export, external, fields, groups, import, panel, reading, rights, translations, web, writing};
 use crate::{
     declare::{Method, MethodFn},
     resolve::ModelDef,
@@ -131,6 +131,7 @@ static TABLE: LazyLock<Vec<Method>> = LazyLock::new(|| {
             .optional("offset", 0)
             .optional("limit", NONE)
             .optional("order", NONE)
+            .optional("having", json!([]))
             .readonly()
             .doc("Records in groups by all the fields, with the aggregates under the names that they were asked by."),
         records("get_field_translations", translations::get_field_translations)
@@ -142,6 +143,31 @@ static TABLE: LazyLock<Vec<Method>> = LazyLock::new(|| {
             .param("field_name")
             .param("translations")
             .doc("Translations of a field by language: a text, or texts by their sources; false takes one away."),
+        model("search_panel_select_range", panel::select_range)
+            .param("field_name")
+            .optional("search_domain", json!([]))
+            .optional("category_domain", json!([]))
+            .optional("filter_domain", json!([]))
+            .optional("comodel_domain", json!([]))
+            .optional("enable_counters", false)
+            .optional("expand", false)
+            .optional("limit", NONE)
+            .optional("hierarchize", true)
+            .readonly()
+            .doc("Values of a many2one or selection field to choose one of, with the numbers of records: {parent_field, values}."),
+        model("search_panel_select_multi_range", panel::select_multi_range)
+            .param("field_name")
+            .optional("search_domain", json!([]))
+            .optional("category_domain", json!([]))
+            .optional("filter_domain", json!([]))
+            .optional("comodel_domain", json!([]))
+            .optional("enable_counters", false)
+            .optional("expand", false)
+            .optional("limit", NONE)
+            .optional("group_by", NONE)
+            .optional("group_domain", NONE)
+            .readonly()
+            .doc("Values of a field to choose several of, under headings where group_by names a field of theirs: {values}."),
         records("get_metadata", external::get_metadata)
             .readonly()
             .doc("Who made and changed records and when, and their external ids."),

@@ -249,6 +249,8 @@ pub struct Job {
     pub name: String,
     pub label: String,
     pub every_s: u32,
+    /// Runs for the first time after so long a time, and not at once.
+    pub waits: bool,
     pub run: JobFn,
 }
 
@@ -310,7 +312,13 @@ impl Code {
     }
 
     pub fn job(mut self, name: &str, label: &str, every_s: u32, run: JobFn) -> Code {
-        self.jobs.push(Job { name: name.to_owned(), label: label.to_owned(), every_s, run });
+        self.jobs.push(Job { name: name.to_owned(), label: label.to_owned(), every_s, waits: false, run });
+        self
+    }
+
+    /// The same, for the first time when the interval has passed: for sweeping up what gathers meanwhile.
+    pub fn sweep(mut self, name: &str, label: &str, every_s: u32, run: JobFn) -> Code {
+        self.jobs.push(Job { name: name.to_owned(), label: label.to_owned(), every_s, waits: true, run });
         self
     }
 }

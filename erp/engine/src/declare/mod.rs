@@ -31,6 +31,9 @@ pub struct App {
     /// The model whose records are the users. Exactly one app declares it.
     #[serde(default)]
     pub principals: Option<Principals>,
+    /// Further fields of his own record that every user may read and write.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub own_fields: Vec<String>,
     #[serde(default)]
     pub models: Vec<Model>,
     #[serde(default)]
@@ -91,6 +94,12 @@ impl App {
 
     pub fn principals(mut self, principals: Principals) -> App {
         self.principals = Some(principals);
+        self
+    }
+
+    /// Fields that this app adds to the users and that are everybody's own matter, such as how he is notified.
+    pub fn own_fields(mut self, fields: &[&str]) -> App {
+        self.own_fields.extend(fields.iter().map(|&s| s.to_owned()));
         self
     }
 

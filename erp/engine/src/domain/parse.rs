@@ -222,7 +222,7 @@ fn two(stack: &mut Vec<Domain>, operator: &'static str) -> Result<(Domain, Domai
 }
 
 impl Domain {
-    fn check_size(&self) -> Result<(), DomainError> {
+    pub(crate) fn check_size(&self) -> Result<(), DomainError> {
         self.check_size_within(MAX_LEAVES)
     }
 

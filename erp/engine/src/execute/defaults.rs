@@ -154,21 +154,28 @@ impl Env {
             return Err(Error::NoSuchField { model: model.to_owned(), field: field.to_owned() });
         };
         let same = crate::domain!(["field_id", "=", row], ["user_id", "=", user], ["company_id", "=", company]);
-        // What is for somebody himself is his own business.
-        let uid = self.uid().map(|uid| uid.0);
-        if user.is_none() || user != uid {
-            self.check_right("ir.default", Operation::Write)?;
-        }
-        let mut env = self.sudo("a default is set");
-        let old: Vec<Id> = env.search("ir.default", &same, Search::default()).await?;
-        env.unlink("ir.default", &old).await?;
-        if let Some(json) = value {
-            let values = crate::values! {
+        let values = value.map(|json| {
+            crate::values! {
                 "field_id" => row, "user_id" => user, "company_id" => company, "json_value" => json.to_string(),
-            };
-            env.create("ir.default", values).await?;
+            }
+        });
+        let old: Vec<Id> = self.sudo("the default until now").search("ir.default", &same, Search::default()).await?;
+        // What is for somebody himself is his own business.
+        if user.is_some() && user == self.uid().map(|uid| uid.0) {
+            self.sudo("a default of one's own").replace_default(&old, values).await?;
+        } else {
+            self.check_right("ir.default", Operation::Write)?;
+            self.replace_default(&old, values).await?;
         }
-        env.people_set.clear();
+        self.people_set.clear();
+        Ok(())
+    }
+
+    async fn replace_default(&mut self, old: &[Id], values: Option<Values>) -> Result<(), Error> {
+        self.unlink("ir.default", old).await?;
+        if let Some(values) = values {
+            self.create("ir.default", values).await?;
+        }
         Ok(())
     }
 }

@@ -201,6 +201,13 @@ fn readable(size: u64) -> String {
     format!("{size:.2} Tb")
 }
 
+impl Env {
+    /// [`Engine::collect_files`] for a scheduled action; a database without a folder has nothing to remove.
+    pub(crate) async fn sweep_files(&mut self, age: Duration) -> Result<usize, Error> {
+        if self.store().is_err() { Ok(0) } else { self.engine.clone().collect_files(age).await }
+    }
+}
+
 impl Engine {
     /// Removes files that no record refers to and that are older than `age`, which must be longer than any transaction
     /// takes. Answers how many there were.

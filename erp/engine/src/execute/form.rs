@@ -55,6 +55,14 @@ impl Form {
         Form { nodes: vec![Node { model: model.clone(), id, ..Node::default() }], warnings: Vec::new() }
     }
 
+    /// The record that the form's own one is a line of, by its many2one field `inverse`.
+    pub(crate) fn add_owner(&mut self, inverse: &str, model: &Arc<str>, id: Option<Id>) -> usize {
+        let at = self.nodes.len();
+        self.nodes.push(Node { model: model.clone(), id, ..Node::default() });
+        self.nodes[0].owner = Some((at, Some(inverse.to_owned())));
+        at
+    }
+
     pub(crate) fn add_line(&mut self, owner: usize, field: &FieldDef, model: &Arc<str>, id: Option<Id>) -> usize {
         let inverse = match &field.kind {
             crate::resolve::Kind::One2Many { inverse, .. } => Some(inverse.clone()),
@@ -96,6 +104,11 @@ impl Env {
                 }
                 dirty.insert((model.name.clone(), name.to_owned()));
             }
+        }
+        // A line by itself may stand in a form whose values are not saved either.
+        if let Some((owner, _)) = form.nodes[0].owner {
+            let above = &form.nodes[owner];
+            dirty.extend(above.values.keys().map(|field| (above.model.clone(), field.clone())));
         }
         // Lines that the form brings may differ in anything from what is saved.
         for name in waiting.clone() {

@@ -107,7 +107,7 @@ fn key_of(key: &GroupKey, value: Value, name: Value, zone: &TimeZone) -> Key {
     Key { value, label, range: None }
 }
 
-fn span_of(granularity: Granularity, start: &str, timed: bool, zone: &TimeZone) -> Key {
+pub(super) fn span_of(granularity: Granularity, start: &str, timed: bool, zone: &TimeZone) -> Key {
     let parsed =
         start.parse::<DateTime>().or_else(|_| start.parse::<Date>().map(|day| day.to_datetime(Time::midnight())));
     let Ok(start) = parsed else { return Key { value: Value::Null, label: None, range: None } };
@@ -128,7 +128,7 @@ fn moment(local: DateTime, zone: &TimeZone) -> Option<Timestamp> {
     local.to_zoned(zone.clone()).ok().map(|zoned| zoned.timestamp())
 }
 
-fn leaf_of(key: &GroupKey, found: &Key) -> Domain {
+pub(super) fn leaf_of(key: &GroupKey, found: &Key) -> Domain {
     let leaf = |op: Op, value: &Value| Domain::leaf(key.path.clone(), op, value.clone());
     match (&found.range, &found.value) {
         (Some((from, to)), _) => leaf(Op::Ge, from).and(leaf(Op::Lt, to)),

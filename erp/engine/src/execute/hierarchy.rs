@@ -1,7 +1,12 @@
 //! Records under records of the same model: no record may be above itself.
 
 use super::{Env, read::CHUNK};
-use crate::{error::Error, plan::Statement, resolve::ModelDef, value::Id};
+use crate::{
+    error::Error,
+    plan::{Dialect, Statement},
+    resolve::ModelDef,
+    value::Id,
+};
 
 impl Env {
     /// Where the field was written by which records of `model` stand under each other.
@@ -14,6 +19,14 @@ impl Env {
         let Some(parent) = model.parent.as_ref().filter(|parent| written.contains(parent)) else { return Ok(()) };
         let field = model.field(parent)?;
         let (table, parent) = (&model.table, &field.name);
+        if self.dialect() == Dialect::Postgres && !ids.is_empty() {
+            // Two transactions may each put one record above the other, and neither sees what the other does. So they
+            // take turns until their ends. The number is this program's own, "erp2".
+            let lock = format!("SELECT pg_advisory_xact_lock(1701998642, hashtext(current_schema() || '.{table}'))");
+            if let Err(error) = self.link.run(lock).await {
+                return Err(self.fail(error));
+            }
+        }
         for chunk in ids.chunks(CHUNK) {
             // The ids are numbers, so they can stand in the text.
             let list = chunk.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");

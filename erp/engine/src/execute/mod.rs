@@ -15,6 +15,7 @@ mod dump;
 mod env;
 mod failure;
 mod files;
+mod fill;
 mod form;
 mod group;
 mod guard;
@@ -51,6 +52,7 @@ pub use db::Db;
 pub(crate) use db::Link;
 pub use dump::{Column, Dump, Table};
 pub use env::{Env, Savepoint, Sudo};
+pub use fill::Fill;
 pub(crate) use form::Form;
 pub use group::{Group, Groups, Key};
 pub(crate) use life::known_lang;
@@ -68,9 +70,14 @@ const CHANGES_KEPT: usize = 4_096;
 #[derive(Clone)]
 pub struct Engine(Arc<Inner>);
 
+/// Every app that there is now, or what is wrong with one.
+type Finder = Box<dyn Fn() -> Result<Vec<App>, String> + Send + Sync>;
+
 struct Inner {
     db: Db,
-    available: Vec<App>,
+    available: ArcSwap<Vec<App>>,
+    /// Where apps are looked for when the list of them is updated.
+    finder: OnceLock<Finder>,
     /// Never uninstalled.
     required: Vec<String>,
     registry: ArcSwap<Registry>,
@@ -93,7 +100,8 @@ impl Engine {
     fn new(db: Db, available: Vec<App>, required: Vec<String>, registry: Registry) -> Engine {
         Engine(Arc::new(Inner {
             db,
-            available,
+            available: ArcSwap::from_pointee(available),
+            finder: OnceLock::new(),
             required,
             registry: ArcSwap::from_pointee(registry),
             changes: broadcast::Sender::new(CHANGES_KEPT),
@@ -108,12 +116,30 @@ impl Engine {
     }
 
     /// Every app that can be installed.
-    pub fn available(&self) -> &[App] {
-        &self.0.available
+    pub fn available(&self) -> Arc<Vec<App>> {
+        self.0.available.load_full()
     }
 
     fn has_app(&self, name: &str) -> bool {
-        self.0.available.iter().any(|app| app.name == name)
+        self.0.available.load().iter().any(|app| app.name == name)
+    }
+
+    /// How apps that came after the program was started are found, when the list of apps is updated. Said once.
+    pub fn find_apps_by(&self, finder: impl Fn() -> Result<Vec<App>, String> + Send + Sync + 'static) {
+        drop(self.0.finder.set(Box::new(finder)));
+    }
+
+    /// What there is now. An installed app stays as it was declared when the program was started: its tables are made of
+    /// that.
+    fn look_for_apps(&self, installed: &std::collections::BTreeSet<String>) -> Result<(), Error> {
+        let Some(finder) = self.0.finder.get() else { return Ok(()) };
+        let found = finder().map_err(Error::User)?;
+        let known = self.available();
+        let stays = |app: &App| installed.contains(&app.name) && known.iter().any(|other| other.name == app.name);
+        let mut all: Vec<App> = known.iter().filter(|app| installed.contains(&app.name)).cloned().collect();
+        all.extend(found.into_iter().filter(|app| !stays(app)));
+        self.0.available.store(Arc::new(all));
+        Ok(())
     }
 
     /// After its commit. Of two that were committed shortly after each other the later one stays.

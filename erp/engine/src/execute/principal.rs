@@ -142,7 +142,14 @@ impl Env {
         for step in &found.steps {
             at = ids_in(self.seen_by_rules(&step.model.name, at, &step.field.name).await?);
         }
-        let values = self.seen_by_rules(&found.model.name, at, &found.field.name).await?;
+        let mut values = self.seen_by_rules(&found.model.name, at, &found.field.name).await?;
+        if let Kind::Many2Many { comodel, .. } = &found.field.kind
+            && **comodel == *"res.groups"
+        {
+            // Who is in a group is in all that it implies.
+            let all = registry.security.implied(ids_in(values));
+            values = all.iter().map(|at| Value::Id(registry.security.groups[at].id)).collect();
+        }
         let first = values.first().cloned().unwrap_or_default();
         Ok(match (end, &found.field.kind) {
             (End::Ids, _) | (End::Value, Kind::One2Many { .. } | Kind::Many2Many { .. }) => ids_in(values).into(),

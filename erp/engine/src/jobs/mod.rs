@@ -14,7 +14,7 @@
 mod policy;
 mod run;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value as Json;
 
 use crate::{
@@ -62,10 +62,13 @@ impl Env {
             known.iter().filter(|row| !registry.jobs.contains_key(row.get_str("job"))).map(|row| row.id).collect();
         self.unlink(CRONS, &gone).await?;
         let mut new = Vec::new();
+        let now = self.now();
         for job in registry.jobs.values().filter(|job| known.iter().all(|row| row.get_str("job") != job.name)) {
             let (number, unit) = policy::interval(job.every_s);
+            let wait = SignedDuration::from_secs(if job.waits { i64::from(job.every_s) } else { 0 });
             new.push(values! {
                 "name" => &job.label, "job" => &job.name, "interval_number" => number, "interval_type" => unit,
+                "nextcall" => now.checked_add(wait).unwrap_or(now),
             });
         }
         if !new.is_empty() {

@@ -8,6 +8,7 @@ mod automation;
 mod meta;
 mod screens;
 mod sides;
+mod sweeps;
 
 pub(crate) use screens::Screens;
 pub(crate) use sides::{ATTACHMENTS, COMPANY_VALUES, SEQUENCE_RANGES, SEQUENCES, TRANSLATIONS};
@@ -31,7 +32,7 @@ pub(crate) fn app(apps: &[App]) -> App {
     let declares = |model: &str| apps.iter().flat_map(|app| &app.models).any(|own| own.name == model && !own.extends);
     let app = App::new(NAME, "Kernel");
     let users = users.filter(|model| declares(model));
-    let app = sides::declare(apps::declare(meta::declare(app)));
+    let app = sweeps::declare(sides::declare(apps::declare(meta::declare(app))));
     screens::declare(automation::declare(access::declare(app, users), users), users)
 }
 

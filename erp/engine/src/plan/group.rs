@@ -33,7 +33,7 @@ const MAX_GROUPS: usize = 8;
 const MAX_AGGREGATES: usize = 60;
 
 /// What a grouping asks for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Grouping {
     /// `country_id`, `create_date:month` (a month where nothing is said), `tag_ids`. None: everything is one group.
     pub by: Vec<String>,
@@ -47,6 +47,8 @@ pub struct Grouping {
     pub offset: u64,
     /// First day of the week, 0 is Monday.
     pub week_start: u8,
+    /// Which groups are left by what they come to: a domain over `__count` and the aggregates.
+    pub having: Option<Domain>,
 }
 
 /// How values are summed up.
@@ -115,12 +117,12 @@ pub(crate) struct GroupSelect {
     pub(crate) aggregates: Vec<String>,
 }
 
-struct Wanted<'r> {
+pub(super) struct Wanted<'r> {
     name: String,
     /// The field as it was named.
     summed: String,
     aggregator: Aggregator,
-    path: Path<'r>,
+    pub(super) path: Path<'r>,
 }
 
 /// Where a field is that sorts, the field, and whether it counts backwards.
@@ -163,8 +165,7 @@ impl<'r> Planner<'r> {
         domain: &Domain,
         grouping: &Grouping,
     ) -> Result<Statement, Error> {
-        let all =
-            Grouping { order: Some(String::new()), limit: None, offset: 0, aggregates: Vec::new(), ..grouping.clone() };
+        let all = Grouping { order: Some(String::new()), limit: None, offset: 0, ..grouping.clone() };
         let (_, _, groups, _) = self.grouped(model, domain, &all)?;
         let mut count = Query::select();
         count.from_subquery(groups, self.alias()).expr(Expr::cust("count(*)"));
@@ -221,6 +222,11 @@ impl<'r> Planner<'r> {
         }
         if keys.is_empty() && wanted.is_empty() {
             parts.inner.expr(Expr::cust("1"));
+        }
+        if let Some(having) = &grouping.having
+            && let Some(condition) = self.having(model, having, &wanted, &group)?
+        {
+            outer.and_having(condition);
         }
         self.group_order(&mut outer, model, grouping, &keys, &wanted, &group)?;
         let most = i64::MAX as u64;
@@ -368,7 +374,7 @@ impl<'r> Planner<'r> {
         Ok(Wanted { name: spec.to_owned(), summed: field.to_owned(), aggregator, path })
     }
 
-    fn summed(
+    pub(super) fn summed(
         &self,
         model: &ModelDef,
         wanted: &Wanted<'_>,
@@ -589,7 +595,7 @@ fn order_terms<'o>(model: &ModelDef, order: &'o str) -> Result<Vec<(&'o str, boo
 
 impl Wanted<'_> {
     /// `total:sum(amount)` is also called `total` and `amount:sum`.
-    fn is_called(&self, name: &str) -> bool {
+    pub(super) fn is_called(&self, name: &str) -> bool {
         let own = self.name.split(':').next();
         self.name == name
             || own == Some(name)
@@ -603,7 +609,7 @@ fn subquery(select: SelectStatement) -> Expr {
     Expr::SubQuery(None, Box::new(sea_query::SubQueryStatement::SelectStatement(select)))
 }
 
-fn problem(model: &ModelDef, problem: impl Into<String>) -> Error {
+pub(super) fn problem(model: &ModelDef, problem: impl Into<String>) -> Error {
     Error::Domain { model: model.name.to_string(), problem: problem.into() }
 }
 

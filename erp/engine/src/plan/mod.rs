@@ -10,6 +10,7 @@ mod condition;
 mod dialect;
 mod follow;
 mod group;
+mod having;
 mod leaf;
 mod links;
 mod pattern;

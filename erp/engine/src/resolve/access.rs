@@ -83,6 +83,16 @@ pub(super) fn attach(apps: &[&App], registry: &mut Registry, errors: &mut Resolv
             }
         }
     }
+    let more = apps.iter().flat_map(|app| app.own_fields.iter().map(move |field| (app, field)));
+    if let Some(mut principals) = registry.principals.take() {
+        for (app, field) in more {
+            match registry.models.get(&principals.model).and_then(|users| users.find(field)) {
+                Some(_) => principals.own_fields.push(field.clone()),
+                None => errors.field(&app.name, &principals.model, field, "own_fields: there is no such field"),
+            }
+        }
+        registry.principals = Some(principals);
+    }
     for model in registry.models.values() {
         for field in &model.fields {
             let unknown = |key: &&String| !known.contains(key.strip_prefix('!').unwrap_or(key));

@@ -81,6 +81,29 @@ on_both! {
         assert_eq!(one(&mut env, "order", order, "amount").await, Value::Int(30), "nothing is written");
     }
 
+    async fn a_line_looked_at_by_itself_sees_the_form_that_it_stands_in(db: TestDb) {
+        let engine = db.open(&[orders::app(), clever()]).await;
+        let mut env = engine.superuser("test").await.unwrap();
+        let north = env.create("region", values! { "name" => "north" }).await.unwrap();
+        let south = env.create("region", values! { "name" => "south" }).await.unwrap();
+        let order = order_in(&mut env, north).await;
+        let line = env.create("line", values! { "order_id" => order, "price" => 10 }).await.unwrap();
+        env.commit().await.unwrap();
+        let mut env = engine.superuser("test").await.unwrap();
+        let spec = json!({"region_path": {}, "subtotal": {}});
+        let mut ask = async |ids: Json, values: Json| {
+            let args = vec![ids, values, json!(["price"]), spec.clone()];
+            env.call("line", "onchange", args, Map::new()).await.unwrap()["value"].clone()
+        };
+        // The order is not saved at all, or not as its form stands.
+        let new = json!({"price": 5, "quantity": 2, "order_id": {"region_id": south.0, "name": "new", "line_ids": [[0, "v", {}]]}});
+        assert_eq!(ask(json!([]), new).await, json!({"region_path": "south", "subtotal": 10}));
+        let moved = json!({"price": 20, "order_id": {"id": order.0, "region_id": south.0}});
+        assert_eq!(ask(json!([line.0]), moved).await, json!({"region_path": "south", "subtotal": 20}));
+        let same = json!({"price": 20, "order_id": {"id": order.0}});
+        assert_eq!(ask(json!([line.0]), same).await, json!({"subtotal": 20}));
+    }
+
     async fn a_changed_field_changes_others_and_warns(db: TestDb) {
         let engine = db.open(&[orders::app(), clever()]).await;
         let mut env = engine.superuser("test").await.unwrap();

@@ -1,4 +1,8 @@
-use erp_engine::{domain, values};
+use erp_engine::{
+    Id,
+    declare::{App, Field, Model},
+    domain, values,
+};
 
 use super::shop::{self, ADMIN};
 use crate::on_both;
@@ -70,5 +74,27 @@ on_both! {
         assert_eq!(reader.count("shelf", &domain!()).await.unwrap(), 0, "what is not committed is not seen");
         writer.commit().await.unwrap();
         assert_eq!(reader.count("shelf", &domain!()).await.unwrap(), 1, "each statement sees what was committed before it");
+    }
+
+    async fn two_who_put_each_others_record_above_their_own_make_no_circle(db: TestDb) {
+        let engine = db.open(&[shop::app(), App::new("tree", "Tree").depends(&["shop"]).model(
+            Model::new("node", "Node").field(Field::char("name")).field(Field::many2one("parent_id", "node")).parent("parent_id"),
+        )]).await;
+        let mut env = engine.begin(ADMIN).await.unwrap();
+        let (a, b) = (env.create("node", values! {}).await.unwrap(), env.create("node", values! {}).await.unwrap());
+        env.commit().await.unwrap();
+        let put = async |child: Id, parent: Id| {
+            let mut env = engine.begin(ADMIN).await?;
+            env.write("node", &[child], values! { "parent_id" => parent }).await?;
+            // Time for the other one to do the same.
+            tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+            env.commit().await
+        };
+        let (first, second) = tokio::join!(put(a, b), put(b, a));
+        assert!(first.is_ok() != second.is_ok(), "{first:?} {second:?}");
+        let refused = first.err().or(second.err()).unwrap().to_string();
+        assert!(refused.contains("recursive hierarchy"), "{refused}");
+        let mut env = engine.begin(ADMIN).await.unwrap();
+        assert_eq!(env.count("node", &domain!(["parent_id", "!=", false])).await.unwrap(), 1);
     }
 }

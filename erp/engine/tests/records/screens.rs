@@ -358,4 +358,46 @@ on_both! {
             assert!(message(keep(&mut env, values).await).contains(told));
         }
     }
+
+    async fn other_clients_name_models_by_their_records_and_architectures_by_another_name(db: TestDb) {
+        let engine = open(db).await;
+        let mut env = shop::system(&engine).await;
+        let model = call(&mut env, "ir.model", "search", json!([[["model", "=", "book"]]]), json!({})).await.unwrap()[0].clone();
+        let action = json!({"name": "Out", "model_id": model, "binding_model_id": model, "state": "object_write", "values": "{'state': 'out'}"});
+        let action = call(&mut env, "ir.actions.server", "create", json!([action]), json!({})).await.unwrap();
+        let fields = json!(["model_name", "binding_model", "model_id", "binding_model_id"]);
+        let read = call(&mut env, "ir.actions.server", "read", json!([[action], fields]), json!({})).await.unwrap();
+        assert_eq!((&read[0]["model_name"], &read[0]["binding_model"]), (&json!("book"), &json!("book")));
+        assert_eq!((&read[0]["model_id"], &read[0]["binding_model_id"]), (&json!([model, "Book"]), &json!([model, "Book"])));
+        let found = json!([[["binding_model_id", "=", model], ["model_id", "in", [model]]]]);
+        assert_eq!(call(&mut env, "ir.actions.server", "search", found, json!({})).await.unwrap(), json!([action]));
+        let bound = call(&mut env, "ir.actions.actions", "get_bindings", json!(["book"]), json!({})).await.unwrap();
+        assert!(bound.to_string().contains("\"Out\""), "{bound}");
+        let book = call(&mut env, "book", "create", json!([{"name": "Dune", "state": "in"}]), json!({})).await.unwrap();
+        let context = json!({"context": {"active_model": "book", "active_ids": [book]}});
+        call(&mut env, "ir.actions.server", "run", json!([[action]]), context).await.unwrap();
+        let read = call(&mut env, "book", "read", json!([[book], ["state"]]), json!({"context": {}})).await.unwrap();
+        assert_eq!(read[0]["state"], json!("out"));
+        call(&mut env, "ir.actions.server", "write", json!([[action], {"binding_model_id": false}]), json!({})).await.unwrap();
+        let none = call(&mut env, "ir.actions.server", "search", json!([[["binding_model_id", "=", false]]]), json!({})).await.unwrap();
+        assert_eq!(none, json!([action]));
+        env.commit().await.unwrap();
+
+        // What the action does is done with the rights of who runs it.
+        let mut clerk = engine.begin(shop::CLERK).await.unwrap();
+        let context = json!({"context": {"active_model": "book", "active_ids": [book]}});
+        let denied = call(&mut clerk, "ir.actions.server", "run", json!([[action]]), context).await.unwrap_err();
+        assert!(matches!(denied, Error::AccessDenied { .. }), "{denied}");
+
+        let mut env = shop::system(&engine).await;
+        let list = json!({"model": "book", "type": "list", "arch_db": "<list><field name=\"pages\"/></list>"});
+        let view = call(&mut env, "ir.ui.view", "create", json!([list]), json!({})).await.unwrap();
+        let changed = json!([[view], {"arch_db": "<list><field name=\"state\"/></list>"}]);
+        call(&mut env, "ir.ui.view", "write", changed, json!({})).await.unwrap();
+        let read = call(&mut env, "ir.ui.view", "read", json!([[view], ["arch", "arch_db"]]), json!({})).await.unwrap();
+        assert_eq!(read[0]["arch"], read[0]["arch_db"]);
+        assert!(read[0]["arch"].as_str().unwrap().contains("state"));
+        let found = call(&mut env, "ir.ui.view", "search", json!([[["arch_db", "like", "\"state\""], ["id", "=", view]]]), json!({})).await.unwrap();
+        assert_eq!(found, json!([view]));
+    }
 }

@@ -78,11 +78,44 @@ impl TestDb {
         Engine::open(self.connect().await, apps).await.expect("apps that resolve")
     }
 
+    /// Past the engine, for what it never does itself.
+    pub async fn sql(&self, sql: &str) {
+        let sql = sqlx::AssertSqlSafe(sql.to_owned());
+        if self.schema.is_some() {
+            let pool = sqlx::postgres::PgPool::connect(&self.url).await.expect("the PostgreSQL for tests");
+            sqlx::raw_sql(sql).execute(&pool).await.expect("SQL that fits");
+            pool.close().await;
+        } else {
+            let pool = sqlx::sqlite::SqlitePool::connect(&self.url).await.expect("the SQLite file");
+            sqlx::raw_sql(sql).execute(&pool).await.expect("SQL that fits");
+            pool.close().await;
+        }
+    }
+
+    pub fn stored_files(&self) -> usize {
+        every_file(&self.files.path().join("files")).len()
+    }
+
+    /// As if they had been written two days ago.
+    pub fn age_files(&self) {
+        let old = std::time::SystemTime::now() - std::time::Duration::from_secs(2 * 86_400);
+        for path in every_file(&self.files.path().join("files")) {
+            let file = std::fs::File::options().write(true).open(path).expect("a stored file");
+            file.set_modified(old).expect("a file of this test");
+        }
+    }
+
     pub async fn drop_schema(&self) {
         if let Some((server, schema)) = &self.schema {
             admin(server, &format!("DROP SCHEMA {schema} CASCADE")).await;
         }
     }
+}
+
+fn every_file(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    paths.flat_map(|path| if path.is_dir() { every_file(&path) } else { vec![path] }).collect()
 }
 
 fn files() -> tempfile::TempDir {

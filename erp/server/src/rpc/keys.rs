@@ -15,6 +15,8 @@ use crate::{error::ServiceError, sessions, vault::random};
 pub(crate) const MODEL: &str = "res.users.apikeys";
 const ASKED: &str = "res.users.apikeys.description";
 const CHECK: &str = "res.users.identitycheck";
+/// What is only there while a person asks for a key.
+pub(crate) const ASKED_FOR: [&str; 2] = [ASKED, CHECK];
 /// Finds a key's row without a look at all of them.
 const INDEX: usize = 8;
 const LENGTH: usize = 40;

@@ -117,6 +117,10 @@ async fn put(
     for (name, json) in sent {
         // Names of what a form shows besides fields.
         let Some(field) = model.find(&name).filter(|field| field.kind != Kind::Id) else { continue };
+        if let (Kind::Many2One { comodel, .. }, Json::Object(_), 0) = (&field.kind, &json, at) {
+            Box::pin(put_owner(env, registry, form, &name, registry.model(comodel)?, json)).await?;
+            continue;
+        }
         let (Some(comodel), Json::Array(list)) = (field.kind.comodel().filter(|_| field.kind.is_list()), &json) else {
             let value = writing::value_of(registry, model, field, json)?;
             if !field.kind.is_list() {
@@ -154,6 +158,27 @@ async fn put(
         }
     }
     Ok(())
+}
+
+/// A line is looked at by itself, and the record that it belongs to comes along as it stands in its own form.
+async fn put_owner(
+    env: &mut Env,
+    registry: &Registry,
+    form: &mut Form,
+    inverse: &str,
+    model: &ModelDef,
+    sent: Json,
+) -> Result<(), Error> {
+    let Json::Object(mut sent) = sent else { return Ok(()) };
+    let id = sent.remove("id").and_then(|id| id.as_i64()).map(Id);
+    if let Some(id) = id {
+        env.check_access(&model.name, &[id], crate::Operation::Read).await?;
+        form.nodes[0].values.insert(inverse.to_owned(), Value::Id(id));
+    }
+    let owner = form.add_owner(inverse, &model.name, id);
+    // Its lists have this line in them as it was; what matters to a line is the record's own.
+    sent.retain(|name, _| model.find(name).is_some_and(|field| !field.kind.is_list()));
+    put(env, registry, model, form, owner, sent).await
 }
 
 /// What changed of the record, as far as the form shows it.

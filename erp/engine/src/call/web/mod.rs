@@ -72,7 +72,8 @@ pub(super) fn web_read_group(env: &mut Env, mut call: Call) -> Done<'_, Json> {
             search.offset + found
         } else {
             let domain = domain_of(&mut call, "domain")?;
-            let grouping = Grouping { by: groups::grouped_by(&call)?, ..Grouping::default() };
+            let by = groups::grouped_by(&call)?;
+            let grouping = Grouping { week_start: groups::week_start(env, &by).await?, by, ..Grouping::default() };
             env.count_groups(&call.model, &domain, &grouping).await.map_err(|e| about(e, &domain))?
         };
         Ok(json!({"groups": groups, "length": length}))

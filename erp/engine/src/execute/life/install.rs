@@ -172,9 +172,11 @@ impl Env {
         found
     }
 
-    /// Rows for apps that this program has and the list does not. Answers how many were changed and how many added.
+    /// Rows for apps that there are by now and the list does not have. Answers how many were changed and how many added.
     pub async fn update_app_list(&mut self) -> Result<(usize, usize), Error> {
         self.may_manage_apps()?;
+        let installed = self.sudo("which apps are installed").installed_apps().await?;
+        self.engine.look_for_apps(&installed)?;
         let listed = self.sudo("the list of apps is brought up to the program").list_apps().await?;
         Ok((listed.updated, listed.added))
     }
@@ -203,7 +205,7 @@ impl Env {
     ) -> Result<Vec<String>, Error> {
         self.next_version().await?;
         let listed = self.list_apps().await?;
-        let wanted = plan::with(self.engine.available(), &listed.installed, names)?;
+        let wanted = plan::with(&self.engine.available(), &listed.installed, names)?;
         let new: BTreeSet<String> = wanted.difference(&listed.installed).cloned().collect();
         if new.is_empty() {
             return Ok(Vec::new());
@@ -230,7 +232,7 @@ impl Env {
         self.next_version().await?;
         let listed = self.list_apps().await?;
         self.check_installed(names, &listed.installed)?;
-        let upgraded = plan::dependents(self.engine.available(), &listed.installed, names);
+        let upgraded = plan::dependents(&self.engine.available(), &listed.installed, names);
         self.rebuild(Why::Apps).await?;
         let order: Vec<String> = self.registry().apps.iter().filter(|app| upgraded.contains(*app)).cloned().collect();
         for app in &order {
@@ -268,7 +270,7 @@ impl Env {
         let gone = self.going(names, &installed)?;
         let before = self.registry().clone();
         let after = self.without(&before, &gone);
-        let mut order = plan::in_order(self.engine.available(), &gone);
+        let mut order = plan::in_order(&self.engine.available(), &gone);
         order.reverse();
         for app in &order {
             progress(app);
@@ -306,7 +308,7 @@ impl Env {
         if let Some(name) = names.iter().find(|name| *name == kernel::BASE || *name == kernel::NAME) {
             return Err(Error::User(format!("{name} cannot be uninstalled: every other app stands on it")));
         }
-        let gone = plan::dependents(self.engine.available(), installed, names);
+        let gone = plan::dependents(&self.engine.available(), installed, names);
         if let Some(needed) = gone.iter().find(|app| self.engine.0.required.contains(app)) {
             return Err(Error::User(format!(
                 "{} cannot be uninstalled: it would take {needed} along, which this program cannot do without",
@@ -363,7 +365,7 @@ impl Env {
         let gone = self.going(names, &installed)?;
         let registry = self.registry().clone();
         let mut found = Uninstall::default();
-        for name in plan::in_order(self.engine.available(), &gone).into_iter().rev() {
+        for name in plan::in_order(&self.engine.available(), &gone).into_iter().rev() {
             let label = self.engine.available().iter().find(|app| app.name == name).map(|app| app.label.clone());
             found.apps.push((name.clone(), label.unwrap_or(name)));
         }

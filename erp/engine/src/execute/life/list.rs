@@ -43,13 +43,13 @@ const ROW: [&str; 11] = [
 impl Env {
     /// The rows say what this program has.
     pub(super) async fn list_apps(&mut self) -> Result<Listed, Error> {
-        let apps: Vec<App> = self.engine.available().to_vec();
+        let apps = self.engine.available();
         let categories = self.categories(&apps).await?;
         let rows = self.search_read("ir.module.module", &domain!(), &ROW, Search::order("id")).await?;
         let mut known: BTreeMap<&str, &Record> = rows.iter().map(|row| (row.get_str("name"), row)).collect();
         let mut listed = Listed { installed: BTreeSet::new(), outdated: BTreeSet::new(), added: 0, updated: 0 };
         let mut new = Vec::new();
-        for app in &apps {
+        for app in apps.iter() {
             let category = categories.get(app.category.as_str()).copied();
             let values = row_of(app, category);
             let Some(row) = known.remove(app.name.as_str()) else {
@@ -144,7 +144,7 @@ impl Env {
     /// Their records are those of the declarations that this program has.
     pub(super) async fn note_versions(&mut self, apps: &BTreeSet<String>) -> Result<(), Error> {
         let rows = self.search_read("ir.module.module", &domain!(), &ROW, Search::order("id")).await?;
-        let available: Vec<App> = self.engine.available().to_vec();
+        let available = self.engine.available();
         for app in available.iter().filter(|app| apps.contains(&app.name)) {
             let Some(row) = rows.iter().find(|row| row.get_str("name") == app.name) else { continue };
             let fingerprint = fingerprint_of(app);
@@ -161,7 +161,7 @@ impl Env {
         if self.engine.has_app("base") && !names.iter().any(|name| name == "base") {
             names.push("base".to_owned());
         }
-        plan::with(self.engine.available(), &BTreeSet::new(), &names)
+        plan::with(&self.engine.available(), &BTreeSet::new(), &names)
     }
 }
 

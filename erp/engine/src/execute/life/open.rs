@@ -87,8 +87,13 @@ impl Engine {
             return Ok(());
         }
         let gathered = env.declared_rows().await?;
+        if gathered.installed.iter().any(|app| !self.has_app(app))
+            && let Err(error) = self.look_for_apps(&gathered.installed)
+        {
+            tracing::warn!(%error, "apps that came later could not be looked for");
+        }
         self.warn_of_missing(&gathered.installed);
-        self.swap(Arc::new(registry_of(self.available(), gathered, version)?));
+        self.swap(Arc::new(registry_of(&self.available(), gathered, version)?));
         Ok(())
     }
 

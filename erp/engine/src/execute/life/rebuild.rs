@@ -71,7 +71,7 @@ impl Env {
                 )));
             }
         }
-        let registry = registry_of(self.engine.available(), gathered, version).map_err(for_people)?;
+        let registry = registry_of(&self.engine.available(), gathered, version).map_err(for_people)?;
         if why == Why::Records
             && let Some(problem) = registry.security.broken_since(&before.security)
         {

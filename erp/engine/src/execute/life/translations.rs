@@ -170,8 +170,9 @@ impl Env {
     fn texts_of_programs(&self, lang: Option<&str>, apps: &[String]) -> Result<Vec<(String, Entry)>, Error> {
         let is_code = |entry: &Entry| entry.references.iter().any(|place| place.starts_with("code:"));
         let mut found: BTreeMap<(String, String), Entry> = BTreeMap::new();
+        let available = self.engine.available();
         let langs: BTreeSet<&str> =
-            self.engine.available().iter().flat_map(|app| &app.translations).map(|file| &*file.lang).collect();
+            available.iter().flat_map(|app| &app.translations).map(|file| &*file.lang).collect();
         for other in langs {
             for (module, entries) in self.files_of(other)? {
                 for entry in entries.into_iter().filter(is_code).filter(|_| apps.contains(&module)) {
@@ -193,7 +194,8 @@ impl Env {
     fn files_of(&self, lang: &str) -> Result<Vec<(String, Vec<Entry>)>, Error> {
         let mut files = Vec::new();
         let installed = self.registry().apps.iter();
-        for app in installed.filter_map(|name| self.engine.available().iter().find(|app| app.name == *name)) {
+        let available = self.engine.available();
+        for app in installed.filter_map(|name| available.iter().find(|app| app.name == *name)) {
             for wanted in falls_back(lang) {
                 for file in app.translations.iter().filter(|file| file.lang == wanted) {
                     let entries = po::parse(file.content.as_bytes())

@@ -2,6 +2,7 @@
 //! administrators change them as apps made them.
 
 mod actions;
+mod aliases;
 mod cache;
 mod filters;
 mod load;
@@ -19,7 +20,9 @@ use crate::declare::{App, Code, Hook, Method};
 
 /// `users` is the model of the users, where there is one.
 pub(super) fn declare(app: App, users: Option<&str>) -> App {
-    let code = menus::code(server::code(actions::code(filters::code(views(Code::new())))));
+    // Aliases are first: what follows looks at what they stand for.
+    let code = views(aliases::code(Code::new()));
+    let code = menus::code(server::code(actions::code(filters::code(code))));
     models::declare(app, users).code(code)
 }
 

@@ -55,6 +55,7 @@ fn view() -> Model {
         .field(Field::selection("type", &kinds).label("View Type").index())
         .field(Field::char("key").index())
         .field(Field::text("arch").label("View Architecture").required().translate_pieces())
+        .field(Field::text("arch_db").label("Arch Blob").related("arch").writable().copied(false))
         .field(Field::text("arch_original").label("As Its App Declared It").readonly().copied(false))
         .field(Field::text("arch_prev").label("Before the Last Change").readonly().copied(false))
         .field(Field::boolean("arch_updated").label("Changed by People").readonly().copied(false))
@@ -111,6 +112,13 @@ fn with_common(model: Model, rel: &str) -> Model {
         .field(Field::char("type").label("Action Type").required().readonly())
         .field(Field::html("help").label("Action Description").translate())
         .field(Field::char("binding_model").help("Model in whose menus the action is offered"))
+        .field(
+            Field::many2one("binding_model_id", "ir.model")
+                .label("Binding Model")
+                .compute("ir.actions.binding_model_id", &[])
+                .writable()
+                .copied(false),
+        )
         .field(
             Field::selection("binding_type", &[("action", "Action"), ("report", "Report")])
                 .required()
@@ -179,7 +187,14 @@ fn window_view() -> Model {
 fn server() -> Model {
     let states = [("object_write", "Update Records"), ("object_create", "Create Record"), ("multi", "Several Actions")];
     with_common(kind_of_action(1), "ir_act_server_group_rel")
-        .field(Field::char("model_name").label("Model").required())
+        .field(Field::char("model_name").label("Model Name").required())
+        .field(
+            Field::many2one("model_id", "ir.model")
+                .label("Model")
+                .compute("ir.actions.server.model_id", &[])
+                .writable()
+                .copied(false),
+        )
         .field(Field::integer("sequence").default(5))
         .field(Field::selection("state", &states).label("Action To Do").required().default("object_write"))
         .field(Field::text("values").help("A dictionary of fields and expressions, such as {'user_id': uid}"))

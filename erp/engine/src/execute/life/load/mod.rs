@@ -60,8 +60,8 @@ impl Env {
         let mut new = self.load_groups(&registry, app).await?;
         new.extend(self.load_rows(&rows).await?);
         self.load_members(&registry, &new).await?;
-        let engine = self.engine.clone();
-        if let Some(app) = engine.available().iter().find(|known| known.name == app) {
+        let available = self.engine.available();
+        if let Some(app) = available.iter().find(|known| known.name == app) {
             self.load_files(app, &app.files, how).await?;
             self.load_screens(app, how == Load::Upgrade).await?;
         }
@@ -70,9 +70,9 @@ impl Env {
 
     /// Files of records that the apps' demo needs.
     pub(in super::super) async fn load_demo_files(&mut self) -> Result<(), Error> {
-        let engine = self.engine.clone();
+        let available = self.engine.available();
         for name in self.registry().apps.clone() {
-            if let Some(app) = engine.available().iter().find(|known| known.name == name) {
+            if let Some(app) = available.iter().find(|known| known.name == name) {
                 self.load_files(app, &app.demo_files, Load::Missing).await?;
             }
         }
