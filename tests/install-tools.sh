@@ -16,6 +16,9 @@ if [ "$what" != lab ]; then
     need mosquitto_pub mosquitto-clients
     need faketime faketime
     need openssl openssl
+    PATH="$PATH:/usr/sbin" need ippeveprinter cups-ipp-utils
+    PATH="$PATH:/usr/sbin" need avahi-daemon avahi-daemon
+    need dbus-daemon dbus
     [ -n "$(ls -d /usr/lib/postgresql/*/bin/postgres 2>/dev/null)" ] || packages+=(postgresql)
 fi
 if [ "$what" != bench ] && [ "$(uname -m)" = x86_64 ]; then

@@ -26,6 +26,8 @@ pub struct Options {
     pub rescan: Duration,
     /// Network printers that a person added by address.
     pub network_printers: Vec<SocketAddr>,
+    /// The same by IPP, with the path of its address (`/ipp/print`).
+    pub ipp_printers: Vec<(SocketAddr, String)>,
     /// Look for printers by mDNS (`_pdl-datastream._tcp`).
     pub mdns: bool,
     /// Ports that exist without hardware (simulators). They pass through the same registry and drivers. Whoever holds
@@ -39,6 +41,7 @@ impl Default for Options {
         Self {
             rescan: Duration::from_secs(5),
             network_printers: Vec::new(),
+            ipp_printers: Vec::new(),
             mdns: true,
             extra: watch::channel(Vec::new()).1,
         }
@@ -61,8 +64,9 @@ pub async fn run(options: Options, changes: mpsc::Sender<PortChange>, cancel: Ca
 }
 
 async fn watch_ports(options: Options, roots: &Roots, changes: &mpsc::Sender<PortChange>) {
-    let Options { rescan, network_printers, mdns, mut extra } = options;
-    let configured: Vec<PortInfo> = network_printers.into_iter().map(network_printer).collect();
+    let Options { rescan, network_printers, ipp_printers, mdns, mut extra } = options;
+    let mut configured: Vec<PortInfo> = network_printers.into_iter().map(network_printer).collect();
+    configured.extend(ipp_printers.into_iter().map(|(address, path)| ipp_printer(address, path)));
     let mut uevents = uevents::Uevents::open();
     let mut browser = if mdns { mdns::Browser::start() } else { None };
     let mut table = Table::default();
@@ -137,6 +141,11 @@ fn network_printer(address: SocketAddr) -> PortInfo {
     }
 }
 
+fn ipp_printer(address: SocketAddr, path: String) -> PortInfo {
+    let id = PortId(format!("ipp-{address}{path}"));
+    PortInfo { id, kind: PortKind::Ipp { address, path }, ..network_printer(address) }
+}
+
 impl PortInfo {
     /// The device node, where there is one.
     pub fn path(&self) -> Option<&Path> {
@@ -145,7 +154,7 @@ impl PortInfo {
             | PortKind::Evdev { path }
             | PortKind::Hid { path, .. }
             | PortKind::UsbPrinter { path, .. } => Some(path),
-            PortKind::Tcp { .. } | PortKind::Terminal(_) => None,
+            PortKind::Tcp { .. } | PortKind::Ipp { .. } | PortKind::Terminal(_) => None,
         }
     }
 }

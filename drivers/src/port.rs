@@ -62,6 +62,8 @@ pub enum PortKind {
     Tcp { address: SocketAddr },
     /// A payment terminal that a person added.
     Terminal(Box<payment::Setup>),
+    /// A printer or print server that speaks IPP.
+    Ipp { address: SocketAddr, path: String },
     /// A USB printer (`/dev/usb/lp0`).
     UsbPrinter {
         path: PathBuf,

@@ -42,6 +42,11 @@ fn tcp(manufacturer: &str, product: &str) -> PortInfo {
     port(PortKind::Tcp { address }, Bus::Network, manufacturer, product)
 }
 
+fn ipp(product: &str) -> PortInfo {
+    let kind = PortKind::Ipp { address: "192.0.2.8:631".parse().unwrap(), path: "/ipp/print".into() };
+    port(kind, Bus::Network, "", product)
+}
+
 fn usb_printer(manufacturer: &str, product: &str, languages: &str) -> PortInfo {
     let kind = PortKind::UsbPrinter { path: "/dev/usb/lp0".into(), languages: languages.to_owned() };
     port(kind, Bus::Usb, manufacturer, product)
@@ -120,16 +125,26 @@ fn fixtures() -> Vec<(PortInfo, Option<&'static str>)> {
         (usb_printer("POSPrinter", "POS80", "EPSON"), usb),
         (usb_printer("STMicroelectronics", "POS58 Printer USB", "ESC"), usb),
         (usb_printer("Acme", "Slip 1", "XPP, esc/pos"), usb),
+        (usb_printer("Star", "TSP143 (STR_T-001)", "STAR"), Some("printer.star")),
+        (tcp("Star Micronics", "mC-Print3 (MCP31L)"), Some("printer.star")),
+        (usb_printer("Zebra Technologies", "ZTC GK420d", "ZPL"), Some("printer.zpl")),
+        (tcp("Zebra Technologies", "ZTC ZD420-300dpi ZPL"), Some("printer.zpl")),
+        (usb_printer("Zebra Technologies", "ZTC GC420d (EPL)", "EPL"), Some("printer.epl")),
+        (usb_printer("TSC", "TE200", "TSPL2"), Some("printer.tspl")),
+        (usb_printer("DYMO", "LabelWriter 450", " "), Some("printer.dymo")),
+        (usb_printer("DYMO", "LabelWriter 450 DUO Label", " "), Some("printer.dymo")),
+        (usb_printer("DYMO", "LabelWriter 450 DUO Tape", " "), Some("printer.dymo_tape")),
         // Office and label printers are of the same USB class.
         (usb_printer("EPSON", "XP-2200 Series", "ESCPL2,BDC,D4,D4PX,ESCPR1"), None),
         (usb_printer("Hewlett-Packard", "HP LaserJet 1020", "ACL"), None),
-        (usb_printer("Zebra Technologies", "ZTC GK420d", "ZPL"), None),
-        (usb_printer("DYMO", "LabelWriter 450", ""), None),
+        (usb_printer("HP", "HP LaserJet Pro M404dn", "PCL,PJL,POSTSCRIPT"), None),
         (usb_printer("", "", ""), None),
         // Terminals are what a person says they are.
         (terminal(Speaks::Zvt(zvt::Settings::default())), Some("payment.zvt")),
         (terminal(nexo()), Some("payment.nexo")),
         (terminal(external()), Some("payment.external")),
+        (ipp("HP LaserJet Pro M404dn"), Some("printer.ipp")),
+        (ipp(""), Some("printer.ipp")),
     ]
 }
 

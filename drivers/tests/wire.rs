@@ -46,6 +46,7 @@ impl Rig {
     async fn new(driver: &str, pipe: usize) -> Self {
         let kind = match driver {
             "printer.escpos_tcp" => PortKind::Tcp { address: "192.0.2.7:9100".parse().unwrap() },
+            "printer.ipp" => PortKind::Ipp { address: "192.0.2.8:631".parse().unwrap(), path: "/ipp/print".into() },
             "printer.escpos_usb" => PortKind::UsbPrinter { path: "/dev/usb/lp0".into(), languages: String::new() },
             "scanner.evdev" | "keyboard.evdev" => PortKind::Evdev { path: "/dev/input/event0".into() },
             _ => PortKind::Serial { path: "/dev/ttyX0".into() },

@@ -10,6 +10,7 @@ pub mod clock;
 pub mod control;
 mod device;
 pub mod gauge;
+pub mod label;
 mod ports;
 pub mod printer;
 pub mod scale;

@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{balance, gauge, printer, scale, scanner, terminal};
+use crate::{balance, gauge, label, printer, scale, scanner, terminal};
 
 /// What the device's USB descriptors (or its network announcement) would say.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +37,7 @@ pub enum Model {
     ScannerSerial(scanner::Settings),
     PrinterEscpos(printer::Settings),
     Terminal(terminal::Speaks, terminal::Settings),
+    PrinterLabel(label::Settings),
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -55,7 +56,8 @@ pub enum ScenarioError {
     #[error("device {id}: {why}")]
     Device { id: String, why: toml::de::Error },
     #[error(
-        "device {id} has the unknown type \"{model}\": use gauge, scale, scale_8217, printer_escpos, scanner_serial, terminal_zvt, terminal_nexo_json or terminal_nexo_xml"
+        "device {id} has the unknown type \"{model}\": use gauge, scale, scale_8217, printer_escpos, printer_label, \
+         scanner_serial, terminal_zvt, terminal_nexo_json or terminal_nexo_xml"
     )]
     Type { id: String, model: String },
     #[error("two devices have the id {0}: give each its own")]
@@ -125,6 +127,7 @@ fn device(mut table: toml::Table) -> Result<Device, ScenarioError> {
         "terminal_zvt" => Model::Terminal(terminal::Speaks::Zvt, settings(table).map_err(wrong)?),
         "terminal_nexo_json" => Model::Terminal(terminal::Speaks::NexoJson, settings(table).map_err(wrong)?),
         "terminal_nexo_xml" => Model::Terminal(terminal::Speaks::NexoXml, settings(table).map_err(wrong)?),
+        "printer_label" => Model::PrinterLabel(settings(table).map_err(wrong)?),
         _ => return Err(ScenarioError::Type { id: head.id, model: head.r#type }),
     };
     Ok(Device { id: head.id, descriptor: head.descriptor, model })

@@ -17,7 +17,7 @@ use crate::{
     balance::{self, Platform},
     control::{self, Directory, Entry},
     device::Context,
-    gauge,
+    gauge, label,
     ports::Ports,
     printer,
     scale::{self, Scale, WeightError},
@@ -157,6 +157,10 @@ fn build(device: &Device, context: Context, out: &Path) -> Result<(&'static str,
             // Two printers would overwrite each other's pictures in one directory.
             let out = out.join(&device.id);
             ("printer_escpos", Box::pin(printer::run(context, settings.clone(), out)))
+        }
+        Model::PrinterLabel(settings) => {
+            let out = out.join(&device.id);
+            ("printer_label", Box::pin(label::run(context, settings.clone(), out)))
         }
     })
 }

@@ -5,6 +5,9 @@
 //! device ── weight ─► listeners, and at most ten a second to the session
 //! asker ─► outbox.begin_command (committed) ─► device ─► outbox.finish_command ─► askers, listeners, session
 //! ```
+//!
+//! What may wait for its printer waits in [`crate::queue`]; what a printer says of a job after a cut ends in
+//! [`crate::doubt`].
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,7 +17,7 @@ use link_protocol::{
     down::CommandBody,
     ids::{CommandId, DeviceId},
     outcome::{Outcome, Reason, Value},
-    up::{EventBody, Live, LiveBody},
+    up::{DeviceStatus, EventBody, Live, LiveBody},
 };
 use tokio::{
     sync::{mpsc::error::TrySendError, oneshot, watch},
@@ -22,7 +25,9 @@ use tokio::{
 };
 use tokio_util::task::TaskTracker;
 
-use crate::{clock::now_ms, doctor::Scans, fleet::Table, hub::Hub, payments::Payments, wire};
+use crate::{
+    clock::now_ms, doctor::Scans, doubt::Doubts, fleet::Table, hub::Hub, payments::Payments, queue::Queues, wire,
+};
 
 /// A device answers every request; this only ends the wait for one that does not.
 const ANSWER_WITHIN: Duration = Duration::from_secs(300);
@@ -57,6 +62,8 @@ pub(crate) struct Router {
     /// Commands run here to their end, also when the asker hangs up.
     tasks: TaskTracker,
     scans: Scans,
+    queues: Queues,
+    doubts: Doubts,
 }
 
 impl Router {
@@ -66,7 +73,8 @@ impl Router {
         table: watch::Receiver<Arc<Table>>,
         payments: Arc<Payments>,
     ) -> Self {
-        Self { outbox, hub, table, payments, tasks: TaskTracker::new(), scans: Scans::default() }
+        let (scans, queues, doubts) = (Scans::default(), Queues::default(), Doubts::default());
+        Self { outbox, hub, table, payments, tasks: TaskTracker::new(), scans, queues, doubts }
     }
 
     pub(crate) fn payments(&self) -> &Arc<Payments> {
@@ -88,7 +96,10 @@ impl Router {
     /// Commands that ran are on disk when this returns.
     pub(crate) async fn finish(&self) {
         self.tasks.close();
-        self.tasks.wait().await;
+        // Jobs that wait do so on disk; they go on when the box is back.
+        while self.tasks.len() > self.queues.all() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     pub(crate) fn scans(&self) -> &Scans {
@@ -102,6 +113,7 @@ impl Router {
         match wire::meaning(event) {
             wire::Meaning::Live(body) => self.hub.live(Live { device: device.clone(), body }),
             wire::Meaning::Event(body) => self.store(device, body).await,
+            wire::Meaning::Printed(mark) => self.doubts.printed(device, mark),
         }
     }
 
@@ -155,9 +167,99 @@ impl Router {
     }
 
     async fn run_begun(&self, order: Order) -> Outcome {
-        let pays = Payments::concerns(&order.body);
-        let outcome = if pays { self.payments.run(self, &order).await } else { self.ask_for(&order).await };
-        let Order { id, device, .. } = order;
+        let outcome = if Payments::concerns(&order.body) {
+            self.payments.run(self, &order).await
+        } else if order.body.holds() {
+            self.queues.run(self, order.clone()).await
+        } else {
+            match &order.body {
+                CommandBody::CancelPrint { job } => self.queues.cancel(self, job).await,
+                _ => self.try_once(&order).await,
+            }
+        };
+        self.finish_order(order, outcome).await
+    }
+
+    /// Jobs that waited when the box stopped wait again, in their order.
+    pub(crate) async fn resume(self: &Arc<Self>) {
+        let held = match self.outbox.held().await {
+            Ok(held) => held,
+            Err(error) => return tracing::error!(%error, "the jobs that wait cannot be read"),
+        };
+        let now = self.outbox.latest_time_ms();
+        for job in held {
+            let left = Duration::from_millis(u64::try_from(job.until_ms - now).unwrap_or(0));
+            let order = Order { id: job.id, device: job.device, body: job.body, deadline: Instant::now() + left };
+            let (router, queued) = (self.clone(), self.queues.enter(&order));
+            tracing::info!(command.id = %order.id, device.id = %order.device, "a job waits for its printer again");
+            self.tasks.spawn(async move {
+                let outcome = router.queues.wait(&router, &order, queued).await;
+                router.finish_order(order, outcome).await;
+            });
+        }
+    }
+
+    /// The device, or its neighbour if it cannot and one is set up. A print that ends in doubt is doubted only after the
+    /// printer has had time to say that it is on paper.
+    pub(crate) async fn try_once(&self, order: &Order) -> Outcome {
+        let Order { id, device, body, deadline } = order;
+        let prints = matches!(body, CommandBody::Print { .. } | CommandBody::PrintFile { .. });
+        if !prints {
+            return self.ask(id, device, body.clone(), *deadline).await;
+        }
+        let outcome = self.ask_in_doubt(id, device, body.clone(), *deadline).await;
+        let (Outcome::Rejected { reason, .. }, Some(neighbour)) = (&outcome, self.neighbour(device)) else {
+            return outcome;
+        };
+        if !transient(*reason) || *deadline <= Instant::now() {
+            return outcome;
+        }
+        let mut body = body.clone();
+        if let CommandBody::Print { document } = &mut body {
+            // Its drawer is not the one that the cashier stands at.
+            document.open_drawer = false;
+        }
+        tracing::info!(command.id = %id, device.id = %device, neighbour = %neighbour, "the neighbour prints");
+        match self.ask_in_doubt(id, &neighbour, body, *deadline).await {
+            // What is wrong with the printer that was asked is what a person has to mend.
+            Outcome::Rejected { .. } => outcome,
+            printed => printed,
+        }
+    }
+
+    async fn ask_in_doubt(&self, id: &CommandId, device: &DeviceId, body: CommandBody, deadline: Instant) -> Outcome {
+        let printer = match self.table.borrow().get(device).and_then(|entry| entry.more_on.clone()) {
+            Some((on, _)) => on,
+            None => device.clone(),
+        };
+        let doubt = self.doubts.watch(&printer, drivers::printer::mark(id.as_str()));
+        let outcome = self.ask(id, device, body, deadline).await;
+        match outcome {
+            Outcome::Unknown { message } => doubt.settle(message).await,
+            outcome => outcome,
+        }
+    }
+
+    pub(crate) fn has_neighbour(&self, device: &DeviceId) -> bool {
+        let Some(neighbour) = self.neighbour(device) else { return false };
+        let table = self.table.borrow();
+        table
+            .get(&neighbour)
+            .is_some_and(|entry| matches!(entry.device.status, DeviceStatus::Ready | DeviceStatus::Warning))
+    }
+
+    pub(crate) fn queues(&self) -> &Queues {
+        &self.queues
+    }
+
+    fn neighbour(&self, device: &DeviceId) -> Option<DeviceId> {
+        let table = self.table.borrow();
+        let neighbour = table.get(device)?.options.get("neighbour")?.parse().ok()?;
+        (neighbour != *device).then_some(neighbour)
+    }
+
+    async fn finish_order(&self, Order { id, device, body, .. }: Order, outcome: Outcome) -> Outcome {
+        let pays = Payments::concerns(&body);
         // A value that somebody asked for is a business event.
         match &outcome {
             Outcome::Done { value: Value::Weight(weight) } => {
@@ -178,10 +280,6 @@ impl Router {
         tracing::info!(command.id = %id, device.id = %device, outcome = word(&outcome), "command ended");
         self.hub.outcome(device, id, outcome.clone());
         outcome
-    }
-
-    async fn ask_for(&self, order: &Order) -> Outcome {
-        self.ask(&order.id, &order.device, order.body.clone(), order.deadline).await
     }
 
     /// Hands the command to the device and waits for its answer.
@@ -217,6 +315,13 @@ impl Router {
                 };
                 return rejected(Reason::Offline, message);
             };
+            let command = match (command, &entry.more_on) {
+                (drivers::Command::Printer(command), Some((_, settings))) => {
+                    let under = drivers::printer::Command::With(settings.clone(), Box::new(command));
+                    drivers::Command::Printer(under)
+                }
+                (command, _) => command,
+            };
             let id = drivers::CommandId(id.as_str().into());
             match requests.try_send(Request { id, command, deadline, reply }) {
                 Ok(()) => {}
@@ -235,6 +340,14 @@ impl Router {
             Err(_) => Err(Outcome::Unknown { message: "The device's driver did not say how it ended.".into() }),
         }
     }
+}
+
+/// Nothing was sent, and it may go better later.
+pub(crate) fn transient(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::Offline | Reason::NoDevice | Reason::PaperOut | Reason::CoverOpen | Reason::Busy | Reason::DeviceError
+    )
 }
 
 /// The outcome's word, as screens show it.

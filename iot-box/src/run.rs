@@ -104,6 +104,7 @@ pub(crate) async fn run(dir: DataDir, options: Options) -> Result<(), String> {
     let serving = tokio::spawn(TlsListener::new(tcp, tls).serve(api::router(app.clone()), ending.clone()));
     start_units(&supervisor, &app, (control, socket), state_tx, live_tx);
     start_fleet(&supervisor, options.sim, settings, router.clone(), changes_tx, changes, table_tx);
+    router.resume().await;
     link.start(&supervisor, commands, router.clone(), options.erp);
 
     tracing::info!(

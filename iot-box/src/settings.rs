@@ -26,9 +26,26 @@ pub(crate) struct Settings {
     /// Programs that may run as external drivers, by absolute path; set in this file alone, never on a page.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) external_drivers: Vec<PathBuf>,
+    /// Printers that speak IPP, added by address: `192.168.1.60:631/ipp/print`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) ipp_printers: Vec<String>,
     /// By device id.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) devices: BTreeMap<String, DeviceSettings>,
+    /// More printers on devices that are there: the same device under other settings. By device id.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) more_printers: BTreeMap<String, MorePrinter>,
+}
+
+/// A second logical printer on one device.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct MorePrinter {
+    /// The device that prints.
+    pub(crate) on: String,
+    pub(crate) name: String,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) options: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -48,7 +65,12 @@ pub(crate) struct DeviceSettings {
 impl Settings {
     /// The chosen driver of a device, and what it is told.
     pub(crate) fn chosen(&self, device: &str) -> (Option<String>, BTreeMap<String, String>) {
-        self.devices.get(device).map(|d| (d.driver.clone(), d.options.clone())).unwrap_or_default()
+        let Some(set) = self.devices.get(device) else { return Default::default() };
+        let mut options = set.options.clone();
+        if let Some(name) = &set.name {
+            name_as_option(name, &mut options);
+        }
+        (set.driver.clone(), options)
     }
 }
 
@@ -61,7 +83,9 @@ impl Default for Settings {
             network_printers: Vec::new(),
             terminals: Vec::new(),
             external_drivers: Vec::new(),
+            ipp_printers: Vec::new(),
             devices: BTreeMap::new(),
+            more_printers: BTreeMap::new(),
         }
     }
 }
@@ -135,6 +159,19 @@ impl SettingsStore {
             .map_err(|source| SettingsError::Save { path: self.path.clone(), source })?;
         self.current.send_replace(Arc::new(settings));
         Ok(())
+    }
+}
+
+/// An IPP printer's address as [`Settings::ipp_printers`] keeps it.
+pub(crate) fn ipp_address(kept: &str) -> Option<(SocketAddr, String)> {
+    let (address, path) = kept.split_once('/')?;
+    Some((address.parse().ok()?, format!("/{path}")))
+}
+
+/// Printers' names may hold settings (`TM-U220__IMC_LDV__`).
+pub(crate) fn name_as_option(name: &str, options: &mut BTreeMap<String, String>) {
+    if name.contains("__") {
+        options.insert("name".to_owned(), name.to_owned());
     }
 }
 

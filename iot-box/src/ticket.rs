@@ -139,7 +139,7 @@ impl Tickets {
             }
         }
         blocks.push(Block::Feed { lines: 2 });
-        Document { title: "Status of the box".into(), blocks, cut: true, open_drawer: false }
+        Document { title: "Status of the box".into(), blocks, cut: true, open_drawer: false, hold: false }
     }
 
     fn test_document(&self) -> Document {
@@ -154,7 +154,7 @@ impl Tickets {
             Block::Barcode { data: "4006381333931".into() },
             Block::Feed { lines: 2 },
         ];
-        Document { title: "Test ticket".into(), blocks, cut: true, open_drawer: false }
+        Document { title: "Test ticket".into(), blocks, cut: true, open_drawer: false, hold: false }
     }
 }
 

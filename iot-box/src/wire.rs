@@ -5,7 +5,7 @@ use drivers::{
     scanner::gs1,
 };
 use link_protocol::{
-    document::{Align, Block, Document},
+    document::{Align, Block, Document, File, FileFormat, PrinterLanguage},
     down::CommandBody,
     outcome::{MassUnit, MeasureUnit, Measurement, Outcome, PrintCertainty, Reason, Value, Weight},
     up::{Connection, DeviceClass, DeviceStatus, EventBody, Gs1, Gs1Element, LiveBody, LiveWeight, WeightCondition},
@@ -20,12 +20,15 @@ pub(crate) enum Meaning {
     Event(EventBody),
     /// State for the eye.
     Live(LiveBody),
+    /// A printer says that a job somebody was in doubt about is on paper.
+    Printed([u8; 4]),
 }
 
 pub(crate) fn meaning(event: drivers::DeviceEvent) -> Meaning {
     match event {
         drivers::DeviceEvent::Scanner(scanner::Event::Code(code)) => Meaning::Event(barcode(code)),
         drivers::DeviceEvent::Printer(printer::Event::Drawer { open }) => Meaning::Event(EventBody::Drawer { open }),
+        drivers::DeviceEvent::Printer(printer::Event::Printed { mark }) => Meaning::Printed(mark),
         drivers::DeviceEvent::Keyboard(drivers::keyboard::Event::Key { key, pressed, count, text }) => {
             Meaning::Event(EventBody::Key { key, pressed, count, text })
         }
@@ -174,11 +177,20 @@ pub(crate) enum BadCommand {
     /// The box answers it from its journal, or gives it to the terminal after that.
     #[error("payments go through the box's journal")]
     Journaled,
+    #[error("the file is not base64")]
+    File,
+    /// The box's own work, which no device sees.
+    #[error("no device does this")]
+    NotForDevices,
 }
 
 pub(crate) fn command(body: CommandBody) -> Result<drivers::Command, BadCommand> {
     Ok(match body {
         CommandBody::Print { document } => drivers::Command::Printer(printer::Command::Print(print(document)?)),
+        CommandBody::PrintFile { file: wanted } => {
+            drivers::Command::Printer(printer::Command::PrintFile(file(wanted)?))
+        }
+        CommandBody::CancelPrint { .. } => return Err(BadCommand::NotForDevices),
         CommandBody::OpenDrawer => drivers::Command::Printer(printer::Command::OpenDrawer),
         CommandBody::ReadWeight => drivers::Command::Scale(scale::Command::Read),
         CommandBody::ZeroScale => drivers::Command::Scale(scale::Command::Zero),
@@ -192,6 +204,26 @@ pub(crate) fn command(body: CommandBody) -> Result<drivers::Command, BadCommand>
         | CommandBody::ReversePayment { .. }
         | CommandBody::PaymentStatus { .. } => return Err(BadCommand::Journaled),
     })
+}
+
+fn file(file: File) -> Result<printer::File, BadCommand> {
+    use printer::{FileType, Language};
+    let kind = match file.format {
+        FileFormat::Pdf => FileType::Pdf,
+        FileFormat::Jpeg => FileType::Jpeg,
+        FileFormat::Png => FileType::Png,
+        FileFormat::Raw { language } => FileType::Raw(match language {
+            PrinterLanguage::Escpos => Language::EscPos,
+            PrinterLanguage::Star => Language::Star,
+            PrinterLanguage::Zpl => Language::Zpl,
+            PrinterLanguage::Epl => Language::Epl,
+            PrinterLanguage::Tspl => Language::Tspl,
+            PrinterLanguage::Dymo => Language::Dymo,
+            PrinterLanguage::DymoTape => Language::DymoTape,
+        }),
+    };
+    let data = data_encoding::BASE64.decode(file.data.as_bytes()).map_err(|_| BadCommand::File)?;
+    Ok(printer::File { kind, data, copies: file.copies })
 }
 
 fn print(document: Document) -> Result<printer::Document, BadCommand> {
@@ -263,6 +295,7 @@ mod tests {
             blocks: vec![picture("aGk="), Block::Rule, picture("not base64!")],
             cut: true,
             open_drawer: false,
+            hold: false,
         };
         let error = command(CommandBody::Print { document }).unwrap_err();
         assert_eq!(error.to_string(), "picture 2 of the document is not base64");

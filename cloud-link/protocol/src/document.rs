@@ -14,6 +14,58 @@ pub struct Document {
     /// Open the drawer with the print, as a till does for cash.
     #[serde(default)]
     pub open_drawer: bool,
+    /// Wait in the printer's queue until its deadline while the printer cannot print (off, no paper), also while the box
+    /// is off. Without it such a print is refused at once, as a till wants it.
+    #[serde(default, skip_serializing_if = "no")]
+    pub hold: bool,
+}
+
+/// Something that was made elsewhere, to be printed as it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct File {
+    /// Shown in queues and logs ("Invoice 0042"); not printed.
+    pub title: String,
+    #[serde(flatten)]
+    pub format: FileFormat,
+    /// Base64. Its first bytes must be those of the format.
+    pub data: String,
+    #[serde(default = "one")]
+    pub copies: u8,
+    /// As [`Document::hold`].
+    #[serde(default, skip_serializing_if = "no")]
+    pub hold: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "format", rename_all = "snake_case")]
+pub enum FileFormat {
+    Pdf,
+    Jpeg,
+    Png,
+    /// Bytes in the printer's own language, which must be this one.
+    Raw {
+        language: PrinterLanguage,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PrinterLanguage {
+    Escpos,
+    Star,
+    Zpl,
+    Epl,
+    Tspl,
+    Dymo,
+    DymoTape,
+}
+
+fn one() -> u8 {
+    1
+}
+
+fn no(flag: &bool) -> bool {
+    !flag
 }
 
 fn yes() -> bool {

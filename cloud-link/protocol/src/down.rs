@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    document::Document,
+    document::{Document, File, FileFormat, PrinterLanguage},
     ids::{CommandId, DeviceId, Epoch, PairingId},
     payment::Amount,
 };
@@ -47,6 +47,15 @@ pub enum CommandBody {
     Print {
         document: Document,
     },
+    /// A PDF, a picture, or bytes in the printer's own language.
+    PrintFile {
+        file: File,
+    },
+    /// Withdraws a job that waits in the device's queue; its outcome is then `Rejected` with `Cancelled`. One that has
+    /// begun cannot be withdrawn: this command is rejected.
+    CancelPrint {
+        job: CommandId,
+    },
     OpenDrawer,
     /// The next stable weight; it is also an event (a weight *taken*).
     ReadWeight,
@@ -83,12 +92,26 @@ pub enum CommandBody {
 }
 
 impl CommandBody {
+    /// It may wait for its device.
+    pub fn holds(&self) -> bool {
+        match self {
+            Self::Print { document } => document.hold,
+            Self::PrintFile { file } => file.hold,
+            _ => false,
+        }
+    }
+
     /// The right a till needs for it ([`crate::local::TillGrant`]).
     pub fn verb(&self) -> crate::local::Verb {
         use crate::local::Verb;
         match self {
             Self::Print { document } if document.open_drawer => Verb::PrintAndDrawer,
-            Self::Print { .. } => Verb::Print,
+            Self::Print { .. } | Self::CancelPrint { .. } => Verb::Print,
+            // Receipt printers' bytes may open the drawer.
+            Self::PrintFile { file } => match file.format {
+                FileFormat::Raw { language: PrinterLanguage::Escpos | PrinterLanguage::Star } => Verb::PrintAndDrawer,
+                _ => Verb::Print,
+            },
             Self::OpenDrawer => Verb::Drawer,
             Self::ReadWeight | Self::ZeroScale | Self::TareScale => Verb::Weigh,
             Self::Measure => Verb::Measure,

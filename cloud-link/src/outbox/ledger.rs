@@ -85,7 +85,7 @@ impl Store {
                  WHERE id = ?1 AND outcome IS NULL",
             )?
             .execute(params![id.as_str(), outcome, TO_REPORT, SETTLED])?;
-        Ok(())
+        self.forget_held(id)
     }
 
     pub(super) fn unreported(&self) -> Result<Vec<CommandResult>, OutboxError> {

@@ -16,6 +16,7 @@
 //! is one number per run, not a mark on each row: an append writes one page, an acknowledgement too.
 
 mod cleaner;
+mod held;
 mod ledger;
 mod mark;
 mod reserve;
@@ -107,6 +108,8 @@ pub enum AppendError {
     Failed(OutboxError),
 }
 
+pub use held::Held;
+
 /// Who asked for a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
@@ -175,6 +178,9 @@ enum Request {
     Finish { id: CommandId, outcome: Outcome, answer: Answer<()> },
     Resolve { id: CommandId, outcome: Outcome, answer: Answer<()> },
     Reported { result: CommandResult, answer: Answer<()> },
+    Hold { job: Box<Held>, answer: Answer<()> },
+    StartHeld { id: CommandId, answer: Answer<u64> },
+    Held { answer: Answer<Vec<Held>> },
     Since { after: Option<EventId>, max: usize, answer: Answer<Vec<Event>> },
     Replay { after: Option<EventId>, max: usize, answer: Answer<Vec<Event>> },
     Batch { after: Option<EventId>, max: usize, answer: Answer<Vec<Event>> },
@@ -272,6 +278,24 @@ impl Outbox {
     pub async fn finish_command(&self, id: &CommandId, outcome: &Outcome) -> Result<(), OutboxError> {
         let (id, outcome) = (id.clone(), outcome.clone());
         self.ask(|answer| Request::Finish { id, outcome, answer }).await
+    }
+
+    /// Lets a command that was begun wait for its device, also while the box is off; again after
+    /// [`Self::start_held`], where nothing was sent.
+    pub async fn hold(&self, job: Held) -> Result<(), OutboxError> {
+        self.ask(|answer| Request::Hold { job: Box::new(job), answer }).await
+    }
+
+    /// Commits that the job's first byte may leave now: from here on a crash leaves doubt. `false`: it does not wait
+    /// any more.
+    pub async fn start_held(&self, id: &CommandId) -> Result<bool, OutboxError> {
+        let id = id.clone();
+        self.ask(|answer| Request::StartHeld { id, answer }).await.map(|started| started == 1)
+    }
+
+    /// Jobs that wait, oldest first.
+    pub async fn held(&self) -> Result<Vec<Held>, OutboxError> {
+        self.ask(|answer| Request::Held { answer }).await
     }
 
     /// Outcomes of the ERP's commands that it does not know yet, of the current pairing, oldest first, at most 100.

@@ -114,7 +114,9 @@ impl Store {
         } else {
             store.read_runs()?;
         }
+        store.db.execute_batch(super::held::SCHEMA)?;
         store.settle_interrupted()?;
+        store.forget_settled()?;
         store.commit()?;
         store.memory.start_n = store.memory.next_n;
         store.memory.given_out = store.memory.next_n - 1;

@@ -165,6 +165,7 @@ impl Worker {
                 | Request::Batch { .. }
                 | Request::Last { .. }
                 | Request::Unreported { .. }
+                | Request::Held { .. }
                 | Request::UnsentByPairing { .. } => {
                     self.write(std::mem::take(&mut writes));
                     self.read(request);
@@ -187,6 +188,7 @@ impl Worker {
             Request::Batch { after, max, answer } => reply(answer, self.store.batch(after.as_ref(), max)),
             Request::Last { answer } => reply::<Option<EventId>>(answer, Ok(self.store.last())),
             Request::Unreported { answer } => reply::<Vec<CommandResult>>(answer, self.store.unreported()),
+            Request::Held { answer } => reply(answer, self.store.held()),
             Request::UnsentByPairing { answer } => reply(answer, Ok(self.store.unsent_by_pairing())),
             _ => {}
         }
@@ -364,6 +366,8 @@ fn apply(store: &mut Store, request: &Request, now_ms: i64) -> Result<Output, Ou
         Request::Finish { id, outcome, .. } => store.finish_command(id, outcome).map(|()| Output::Unit),
         Request::Resolve { id, outcome, .. } => store.resolve_command(id, outcome).map(|()| Output::Unit),
         Request::Reported { result, .. } => store.reported(result).map(|()| Output::Unit),
+        Request::Hold { job, .. } => store.hold(job).map(|()| Output::Unit),
+        Request::StartHeld { id, .. } => store.start_held(id).map(|started| Output::Count(u64::from(started))),
         // Reads and the end are served elsewhere.
         _ => Ok(Output::Unit),
     }
@@ -374,8 +378,10 @@ fn answer(request: Request, result: Result<Output, OutboxError>) {
     match (request, result) {
         (Request::Append { answer, .. }, Ok(Output::Event(event))) => reply(answer, Ok(event)),
         (Request::Append { answer, .. }, Err(error)) => reply(answer, Err(error)),
-        (Request::Discard { answer, .. }, Ok(Output::Count(count))) => reply(answer, Ok(count)),
-        (Request::Discard { answer, .. }, Err(error)) => reply(answer, Err(error)),
+        (Request::Discard { answer, .. } | Request::StartHeld { answer, .. }, Ok(Output::Count(count))) => {
+            reply(answer, Ok(count));
+        }
+        (Request::Discard { answer, .. } | Request::StartHeld { answer, .. }, Err(error)) => reply(answer, Err(error)),
         (Request::Begin { answer, .. }, Ok(Output::Begun(begun))) => reply(answer, Ok(begun)),
         (Request::Begin { answer, .. }, Err(error)) => reply(answer, Err(error)),
         (
@@ -384,7 +390,8 @@ fn answer(request: Request, result: Result<Output, OutboxError>) {
             | Request::SetPairing { answer, .. }
             | Request::Finish { answer, .. }
             | Request::Resolve { answer, .. }
-            | Request::Reported { answer, .. },
+            | Request::Reported { answer, .. }
+            | Request::Hold { answer, .. },
             result,
         ) => reply(answer, unit(result)),
         _ => {}

@@ -148,7 +148,7 @@ async fn ports_are_reported_as_they_come_and_go_and_come_back() {
     tree.tty("ttyUSB0", "1-1");
     let (extra_in, extra) = watch::channel(Vec::new());
     let rescan = Duration::from_millis(20);
-    let options = Options { rescan, network_printers: Vec::new(), mdns: false, extra };
+    let options = Options { rescan, network_printers: Vec::new(), ipp_printers: Vec::new(), mdns: false, extra };
     let (sender, mut changes) = mpsc::channel(4);
     let roots = tree.roots();
     let task = tokio::spawn(async move { watch_ports(options, &roots, &sender).await });

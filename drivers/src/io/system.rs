@@ -35,6 +35,7 @@ impl Io for System {
                     // The driver waits for the terminal, or has no connection of ours.
                     Link::Listen { .. } | Link::Own => Err(OpenError::Gone { path: port.id.0.clone() }),
                 },
+                PortKind::Ipp { address, .. } => Ok(Box::new(tcp(*address).await?) as Box<dyn Channel>),
                 PortKind::UsbPrinter { path, .. } => match UsbPrinter::open(path) {
                     Ok(printer) => Ok(Box::new(printer) as Box<dyn Channel>),
                     Err(source) => Err(explain(path, source)),

@@ -391,6 +391,8 @@ fn state(row: &Record) -> CommandState {
 fn verb(body: &CommandBody) -> &'static str {
     match body {
         CommandBody::Print { .. } => "print",
+        CommandBody::PrintFile { .. } => "print_file",
+        CommandBody::CancelPrint { .. } => "cancel_print",
         CommandBody::OpenDrawer => "open_drawer",
         CommandBody::ReadWeight => "read_weight",
         CommandBody::ZeroScale => "zero_scale",
@@ -409,6 +411,8 @@ fn verb(body: &CommandBody) -> &'static str {
 fn title(body: &CommandBody) -> String {
     match body {
         CommandBody::Print { document } => document.title.chars().take(120).collect(),
+        CommandBody::PrintFile { file } => file.title.chars().take(120).collect(),
+        CommandBody::CancelPrint { job } => format!("Cancel the print {job}"),
         CommandBody::OpenDrawer => "Open the drawer".to_owned(),
         CommandBody::ReadWeight => "Read the weight".to_owned(),
         CommandBody::ZeroScale => "Set the scale to zero".to_owned(),

@@ -95,7 +95,13 @@ impl Receipt {
         blocks.push(Block::Barcode { data: self.number.clone() });
         blocks.push(text("Thank you for your visit", false));
         blocks.retain(|b| !matches!(b, Block::Text { text, .. } if text.is_empty()));
-        Document { title: format!("Receipt {}", self.number), blocks, cut: true, open_drawer: self.cash && !self.copy }
+        Document {
+            title: format!("Receipt {}", self.number),
+            blocks,
+            cut: true,
+            open_drawer: self.cash && !self.copy,
+            hold: false,
+        }
     }
 }
 

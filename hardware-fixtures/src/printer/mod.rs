@@ -25,8 +25,10 @@ mod text;
 use serde::{Deserialize, Serialize};
 
 pub use engine::{Effect, Job, Printer};
+pub(crate) use font::Font;
 pub use picture::{Sheet, png};
 pub(crate) use task::run;
+pub(crate) use text::character;
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]

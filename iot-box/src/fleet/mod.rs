@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     clock,
     router::Router,
-    settings::Settings,
+    settings::{MorePrinter, Settings, name_as_option},
     supervisor::{Health, Restart, Running, Supervisor, Unit},
     wire,
 };
@@ -230,7 +230,11 @@ impl Fleet {
     }
 
     fn publish(&self, rows: &Rows, settings: &Settings) {
-        let entries = rows.rows.iter().filter_map(|id| rows.by_id.get(id)).map(|row| row.entry(settings)).collect();
+        let mut entries: Vec<Entry> =
+            rows.rows.iter().filter_map(|id| rows.by_id.get(id)).map(|row| row.entry(settings)).collect();
+        entries.extend(
+            settings.more_printers.iter().filter_map(|(id, more)| second(id, more, &entries)).collect::<Vec<_>>(),
+        );
         let table = Table(entries);
         self.table.send_if_modified(|current| {
             let changed = !current.same_as(&table);
@@ -336,12 +340,13 @@ impl Row {
             assigned: self.port.assigned.is_some(),
             settings: self.driver.map_or(&[], |driver| driver.settings()),
             options: self.port.settings.clone(),
+            more_on: None,
             denied_group: match &self.port.access {
                 Access::Denied { group } => Some(group.clone()),
                 Access::Ok => None,
             },
             address: match self.port.kind {
-                PortKind::Tcp { address } => Some(address),
+                PortKind::Tcp { address } | PortKind::Ipp { address, .. } => Some(address),
                 PortKind::Terminal(_)
                 | PortKind::Serial { .. }
                 | PortKind::Evdev { .. }
@@ -358,7 +363,7 @@ impl Row {
             PortKind::Evdev { .. } => "Input device".to_owned(),
             PortKind::Hid { .. } => "USB device".to_owned(),
             PortKind::UsbPrinter { .. } => "USB printer".to_owned(),
-            PortKind::Tcp { address } => format!("Printer at {}", address.ip()),
+            PortKind::Tcp { address } | PortKind::Ipp { address, .. } => format!("Printer at {}", address.ip()),
             PortKind::Terminal(_) => "Payment terminal".to_owned(),
         };
         match (self.own_name.trim(), port.product.trim()) {
@@ -385,6 +390,19 @@ fn calibration(device: &mut Device, port: &PortInfo) {
     if device.message.is_empty() {
         device.message = format!("Its calibration was due on {due}: have it calibrated, then set the next day.");
     }
+}
+
+/// Another logical printer's row: its device's state under a name of its own.
+fn second(id: &str, more: &MorePrinter, entries: &[Entry]) -> Option<Entry> {
+    let id: DeviceId = id.parse().ok()?;
+    let on = entries.iter().find(|entry| entry.device.id.as_str() == more.on)?;
+    let mut options = more.options.clone();
+    name_as_option(&more.name, &mut options);
+    let mut entry = on.clone();
+    (entry.device.id, entry.device.name) = (id, more.name.clone());
+    entry.more_on = Some((on.device.id.clone(), options.clone()));
+    (entry.options, entry.choices, entry.assigned) = (options, Vec::new(), false);
+    Some(entry)
 }
 
 /// Drivers that work on this port once a person says what is plugged in.

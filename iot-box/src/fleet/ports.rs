@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     payments::ports::{Connects, Terminal, TerminalProtocol},
-    settings::Settings,
+    settings::{Settings, ipp_address},
 };
 
 /// How often the file of simulated ports is looked at.
@@ -42,9 +42,10 @@ pub(crate) async fn find(ports: &mut Ports, cancel: CancellationToken) {
     let mut poll = interval(SIM_POLL);
     sim.look();
     loop {
-        let printers = ports.settings.borrow_and_update().network_printers.clone();
+        let (printers, pages) = added(&ports.settings.borrow_and_update());
         let options = discovery::Options {
             network_printers: printers.clone(),
+            ipp_printers: pages.clone(),
             extra: sim.ports.subscribe(),
             ..discovery::Options::default()
         };
@@ -85,11 +86,16 @@ pub(crate) async fn find(ports: &mut Ports, cancel: CancellationToken) {
                     forget(ports, &mut known, |port| !seen.contains(&port.id)).await;
                 }
                 changed = ports.settings.changed() => {
-                    let now = ports.settings.borrow_and_update().network_printers.clone();
-                    if changed.is_err() || now != printers {
+                    let (now, pages_now) = added(&ports.settings.borrow_and_update());
+                    if changed.is_err() || now != printers || pages_now != pages {
                         let removed = |a: &SocketAddr| printers.contains(a) && !now.contains(a);
-                        forget(ports, &mut known, |port| {
-                            matches!(&port.kind, PortKind::Tcp { address } if removed(address))
+                        forget(ports, &mut known, |port| match &port.kind {
+                            PortKind::Tcp { address } => removed(address),
+                            PortKind::Ipp { address, path } => {
+                                let it = (*address, path.clone());
+                                pages.contains(&it) && !pages_now.contains(&it)
+                            }
+                            _ => false,
                         })
                         .await;
                         break;
@@ -100,6 +106,11 @@ pub(crate) async fn find(ports: &mut Ports, cancel: CancellationToken) {
         }
         round.cancel();
     }
+}
+
+/// Printers that a person added by address: raw sockets, and IPP.
+fn added(settings: &Settings) -> (Vec<SocketAddr>, Vec<(SocketAddr, String)>) {
+    (settings.network_printers.clone(), settings.ipp_printers.iter().filter_map(|kept| ipp_address(kept)).collect())
 }
 
 async fn forget(ports: &Ports, known: &mut HashMap<PortId, PortInfo>, gone: impl Fn(&PortInfo) -> bool) {

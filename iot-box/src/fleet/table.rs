@@ -22,6 +22,8 @@ pub(crate) struct Entry {
     pub(crate) assigned: bool,
     /// What its driver is told, as a person set it.
     pub(crate) options: BTreeMap<String, String>,
+    /// A second logical printer: on which device, and under which settings it prints.
+    pub(crate) more_on: Option<(DeviceId, BTreeMap<String, String>)>,
     /// The group that owns a port we may not open.
     pub(crate) denied_group: Option<String>,
     /// Where a network device is.
@@ -40,6 +42,7 @@ impl Entry {
             && self.choices == other.choices
             && self.assigned == other.assigned
             && self.options == other.options
+            && self.more_on == other.more_on
             && self.denied_group == other.denied_group
     }
 }

@@ -186,6 +186,10 @@ pub(crate) async fn rename(
         (_, Err(_)) => Err(SettingsError::Invalid("The box does not know this device any more.")),
         (Ok(name), Ok(_)) => {
             let changed = app.settings.change(|s| {
+                if let (Some(more), Some(name)) = (s.more_printers.get_mut(&id), &name) {
+                    more.name.clone_from(name);
+                    return Ok(());
+                }
                 s.devices.entry(id.clone()).or_default().name.clone_from(&name);
                 s.devices.retain(|_, d| *d != crate::settings::DeviceSettings::default());
                 Ok(())
@@ -236,6 +240,21 @@ pub(crate) struct Address {
 }
 
 pub(crate) async fn add_printer(State(app): State<App>, technician: Technician, Form(form): Form<Address>) -> Redirect {
+    if let Some(kept) = clean_ipp(&form.address) {
+        let told = format!("The printer at ipp://{kept} was added.");
+        let change = move |s: &mut crate::settings::Settings| {
+            if s.ipp_printers.contains(&kept) {
+                return Err(SettingsError::Invalid("This printer was added before."));
+            }
+            if s.ipp_printers.len() >= 32 {
+                return Err(SettingsError::Invalid("32 printers are the most a box takes: remove one first."));
+            }
+            s.ipp_printers.push(kept);
+            Ok(())
+        };
+        let done = app.settings.change(change).await.map(|()| told);
+        return tell(&app, &technician, flash(done));
+    }
     let done = match clean_address(&form.address) {
         Some(address) => {
             let changed = app.settings.change(move |s| {
@@ -250,7 +269,9 @@ pub(crate) async fn add_printer(State(app): State<App>, technician: Technician, 
             });
             changed.await.map(|()| format!("The printer at {address} was added."))
         }
-        None => Err(SettingsError::Invalid("Type the printer's address, such as 192.168.1.50 or 192.168.1.50:9100.")),
+        None => Err(SettingsError::Invalid(
+            "Type the printer's address, such as 192.168.1.50, 192.168.1.50:9100 or ipp://192.168.1.50/ipp/print.",
+        )),
     };
     tell(&app, &technician, flash(done))
 }
@@ -263,6 +284,8 @@ pub(crate) async fn remove_printer(
     let done = match clean_address(&form.address) {
         Some(address) => {
             let changed = app.settings.change(move |s| {
+                let at = |kept: &String| crate::settings::ipp_address(kept).is_some_and(|(a, _)| a == address);
+                s.ipp_printers.retain(|kept| !at(kept));
                 s.network_printers.retain(|a| *a != address);
                 Ok(())
             });
@@ -271,6 +294,18 @@ pub(crate) async fn remove_printer(
         None => Err(SettingsError::Invalid("There is no such printer.")),
     };
     tell(&app, &technician, flash(done))
+}
+
+/// `ipp://192.168.1.60/ipp/print` as the settings keep it; the port is 631 unless another is typed.
+fn clean_ipp(typed: &str) -> Option<String> {
+    let rest = typed.trim().strip_prefix("ipp://")?;
+    let (host, path) = rest.split_once('/').unwrap_or((rest, "ipp/print"));
+    let address = clean_address(host).map(|address| match host.parse::<SocketAddr>() {
+        Ok(_) => address,
+        Err(_) => SocketAddr::new(address.ip(), 631),
+    })?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/-_.~%".contains(c);
+    (path.len() <= 100 && path.chars().all(plain)).then(|| format!("{address}/{path}"))
 }
 
 /// An address of a device: never one that many machines share.
@@ -288,6 +323,19 @@ fn clean_address(typed: &str) -> Option<SocketAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_ipp_address_has_a_port_and_a_path() {
+        let kept = |typed| clean_ipp(typed);
+        assert_eq!(kept("ipp://192.168.1.60").as_deref(), Some("192.168.1.60:631/ipp/print"));
+        assert_eq!(
+            kept(" ipp://192.168.1.60:8631/printers/Office ").as_deref(),
+            Some("192.168.1.60:8631/printers/Office")
+        );
+        for bad in ["192.168.1.60", "ipp://", "ipp://printer/ipp", "ipp://192.168.1.60/a b", "ipp://0.0.0.0/x"] {
+            assert_eq!(kept(bad), None, "{bad}");
+        }
+    }
 
     #[test]
     fn a_printers_address_needs_no_port() {

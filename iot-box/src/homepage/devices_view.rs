@@ -7,7 +7,10 @@ use drivers::{
 use link_protocol::up::{Connection, Device, DeviceClass, DeviceStatus};
 use maud::{Markup, html};
 
-use super::layout::{class_icon, status_pill};
+use super::{
+    layout::{class_icon, status_pill},
+    printers,
+};
 use crate::{
     app::App,
     fleet::{Entry, device_id},
@@ -16,7 +19,8 @@ use crate::{
 pub(super) fn list(app: &App) -> Markup {
     let table = app.router.table().borrow().clone();
     let settings = app.settings.current();
-    let printers = settings.network_printers.clone();
+    let pages = settings.ipp_printers.iter().filter_map(|kept| crate::settings::ipp_address(kept)).map(|(a, _)| a);
+    let printers: Vec<_> = settings.network_printers.iter().copied().chain(pages).collect();
     let terminals: Vec<String> = settings.terminals.iter().map(|t| device_id(&t.port_id()).to_string()).collect();
     html! {
         section .card #devices data-live aria-labelledby="devices-title" {
@@ -32,7 +36,7 @@ pub(super) fn list(app: &App) -> Markup {
             }
             ul .devices {
                 @for entry in &table.0 {
-                    (row(entry, entry.address.is_some_and(|a| printers.contains(&a))))
+                    (row(app, entry, &table.0, entry.address.is_some_and(|a| printers.contains(&a))))
                     @if let Some(at) = terminals.iter().position(|t| t == entry.device.id.as_str()) {
                         (remove_terminal(&settings.terminals[at].port_id().0))
                     }
@@ -51,7 +55,7 @@ fn count(entries: &[Entry]) -> String {
     }
 }
 
-fn row(entry: &Entry, added: bool) -> Markup {
+fn row(app: &App, entry: &Entry, all: &[Entry], added: bool) -> Markup {
     let device = &entry.device;
     let id = device.id.as_str();
     let path = |verb: &str| format!("/devices/{}/{verb}", path_segment(id));
@@ -74,6 +78,9 @@ fn row(entry: &Entry, added: bool) -> Markup {
                     form method="post" action=(path("status-ticket")) {
                         button .quiet data-key={ "ticket " (id) } { "Status ticket" }
                     }
+                }
+                @if device.class == DeviceClass::Printer {
+                    (printers::view(entry, all, app.router.queues().length(&device.id), &path))
                 }
                 @if !entry.choices.is_empty() && (entry.assigned || device.driver.is_empty()) {
                     (driver(entry, &path("driver")))
@@ -202,7 +209,12 @@ fn driver(entry: &Entry, action: &str) -> Markup {
 
 fn about(device: &Device) -> String {
     let class = match device.class {
-        DeviceClass::Printer => "Receipt printer",
+        DeviceClass::Printer => match device.driver.as_str() {
+            "" | "printer.star" => "Receipt printer",
+            driver if driver.starts_with("printer.escpos") => "Receipt printer",
+            "printer.ipp" => "Office printer",
+            _ => "Label printer",
+        },
         DeviceClass::Scanner => "Barcode scanner",
         DeviceClass::Scale => "Scale",
         DeviceClass::Keyboard => "Keyboard",
@@ -249,7 +261,7 @@ pub(super) fn add_printer() -> Markup {
                     }
                     button { "Add" }
                 }
-                p #address_hint .soft .small { "Network printers that announce themselves appear without this. Port 9100 unless you type another." }
+                p #address_hint .soft .small { "Network printers that announce themselves appear without this. Port 9100 unless you type another. For office printers and print servers type ipp://192.168.1.50/ipp/print." }
             }
         }
     }

@@ -7,6 +7,7 @@ pub(crate) mod doctor;
 mod layout;
 mod overview;
 pub(crate) mod pairing;
+pub(crate) mod printers;
 pub(crate) mod session;
 pub(crate) mod settings;
 pub(crate) mod sign_in;

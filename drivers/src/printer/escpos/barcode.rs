@@ -1,50 +1,24 @@
 //! One-dimensional codes (`GS k`, function B).
 
-use super::{encode::EncodeError, profile::Profile};
+use crate::printer::{
+    bars::{Symbology, choose},
+    error::EncodeError,
+    profile::Profile,
+};
 
 /// Dots.
 const HEIGHT: u8 = 80;
 /// Light space before and after a symbol, in modules, together.
 const QUIET: usize = 20;
 
-enum Symbology {
-    UpcA,
-    Ean13,
-    Ean8,
-    Code128,
-}
-
-impl Symbology {
-    /// `m` of `GS k m n d1...dn`.
-    fn number(&self) -> u8 {
-        match self {
-            Self::UpcA => 65,
-            Self::Ean13 => 67,
-            Self::Ean8 => 68,
-            Self::Code128 => 73,
-        }
+/// `m` of `GS k m n d1...dn`.
+fn number(symbology: Symbology) -> u8 {
+    match symbology {
+        Symbology::UpcA => 65,
+        Symbology::Ean13 => 67,
+        Symbology::Ean8 => 68,
+        Symbology::Code128 => 73,
     }
-}
-
-/// Article numbers by length where the check digit is right, everything else as Code 128.
-fn choose(data: &str) -> Symbology {
-    if !data.bytes().all(|b| b.is_ascii_digit()) || !check_digit_is_right(data.as_bytes()) {
-        return Symbology::Code128;
-    }
-    match data.len() {
-        13 => Symbology::Ean13,
-        12 => Symbology::UpcA,
-        8 => Symbology::Ean8,
-        _ => Symbology::Code128,
-    }
-}
-
-/// GS1 General Specifications, 7.9.1: weights 3 and 1 in turn, from the right, beside the check digit.
-fn check_digit_is_right(digits: &[u8]) -> bool {
-    let Some((check, body)) = digits.split_last() else { return false };
-    let sum: u32 =
-        body.iter().rev().zip([3, 1].into_iter().cycle()).map(|(digit, weight)| u32::from(digit - b'0') * weight).sum();
-    (10 - sum % 10) % 10 == u32::from(check - b'0')
 }
 
 pub(super) fn write(data: &str, profile: &Profile, out: &mut Vec<u8>) -> Result<(), EncodeError> {
@@ -81,7 +55,7 @@ pub(super) fn write(data: &str, profile: &Profile, out: &mut Vec<u8>) -> Result<
         2, // GS H: text below
         0x1d,
         b'k',
-        symbology.number(),
+        number(symbology),
         length, // GS k, function B
     ]);
     out.extend_from_slice(&payload);

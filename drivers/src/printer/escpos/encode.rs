@@ -1,13 +1,13 @@
 //! A document as bytes for one printer.
 
-use super::{
-    barcode,
+use super::{barcode, qr, raster};
+use crate::printer::{
+    Align, Block, Document,
     codepage::Speller,
+    error::EncodeError,
     layout::{columns_of, wrap},
     profile::{DrawerPin, Profile},
-    qr, raster,
 };
-use crate::printer::{Align, Block, Document};
 
 /// The longest job: far above any receipt, below what would keep a printer busy for minutes.
 const LONGEST: usize = 4 * 1024 * 1024;
@@ -15,28 +15,6 @@ const LONGEST: usize = 4 * 1024 * 1024;
 const NARROWEST_LEFT: usize = 8;
 /// In motion units: 2 to 4 mm, as the printer counts.
 const SPACE: u8 = 30;
-
-#[derive(Debug, thiserror::Error)]
-pub enum EncodeError {
-    #[error("there is nothing to print")]
-    Empty,
-    #[error("the barcode has no data")]
-    BarcodeEmpty,
-    #[error("a barcode cannot hold the character {0:?}: use letters, digits and plain signs, or a QR code")]
-    BarcodeCharacter(char),
-    #[error("the barcode is too wide for the paper: shorten it or use a QR code")]
-    BarcodeTooLong,
-    #[error("the QR code has no data")]
-    QrEmpty,
-    #[error("the QR code holds at most 2331 bytes, not {bytes}: shorten it")]
-    QrTooLong { bytes: usize },
-    #[error("the picture cannot be read: send a PNG or JPEG ({0})")]
-    Image(#[from] image::ImageError),
-    #[error("the picture would be more than two metres long: make it shorter")]
-    ImageTooLong,
-    #[error("the document is longer than 4 MB: split it")]
-    TooLong,
-}
 
 /// `ESC @` and all that follows, without status questions. Every document leaves the printer as it found it.
 pub fn encode(document: &Document, profile: &Profile) -> Result<Vec<u8>, EncodeError> {
@@ -55,9 +33,12 @@ pub fn encode(document: &Document, profile: &Profile) -> Result<Vec<u8>, EncodeE
         }
     }
     encoder.style(Align::Left, false, false);
-    if document.cut {
+    if document.cut && profile.cutter {
         // GS V, function B: feed to the cutter and a little further, leave one point uncut.
         encoder.out.extend_from_slice(&[0x1d, b'V', 66, SPACE]);
+    } else if document.cut {
+        // ESC d: past the edge at which a person tears.
+        encoder.out.extend_from_slice(&[0x1b, b'd', 4]);
     }
     Ok(encoder.out)
 }
@@ -84,7 +65,14 @@ impl<'a> Encoder<'a> {
     fn new(profile: &'a Profile) -> Self {
         let mut out = Vec::with_capacity(2048);
         out.extend_from_slice(&[0x1b, b'@']); // ESC @: initialise
-        Self { profile, out, speller: Speller::new(profile), align: Align::Left, bold: false, large: false }
+        Self {
+            profile,
+            out,
+            speller: Speller::new(profile.code_pages, &[0x1b, b't']),
+            align: Align::Left,
+            bold: false,
+            large: false,
+        }
     }
 
     fn block(&mut self, block: &Block) -> Result<(), EncodeError> {

@@ -5,22 +5,20 @@
 //! Why there is an encoder of our own: `docs/adr/0004-own-escpos-encoder.md`.
 
 mod barcode;
-mod codepage;
 mod driver;
 mod encode;
-mod layout;
-mod profile;
 mod protocol;
 mod qr;
 mod raster;
 mod reply;
-mod tables;
 
+pub use super::{
+    error::EncodeError,
+    profile::{CodePage, DrawerPin, Profile},
+};
 pub use driver::{EscPosTcp, EscPosUsb};
-pub use encode::{EncodeError, encode};
-pub use profile::{CodePage, DrawerPin, Profile};
+pub use encode::encode;
 pub use protocol::Protocol;
-pub use reply::Status;
 
 #[cfg(test)]
 mod tests;

@@ -27,14 +27,18 @@ use std::{
 use job::Job;
 
 use super::{
-    encode,
-    profile::Profile,
-    raster,
-    reply::{Replies, Reply, Status},
+    encode::{encode, pulse},
+    reply::{Replies, Reply, from_automatic, take_real_time},
 };
 use crate::{
     device::{Command, CommandId, Condition, DeviceError, DeviceEvent, Fault, Outcome, Reason, Value},
-    printer::{Block, Certainty, Command as PrinterCommand, Event},
+    printer::{
+        Certainty, Event,
+        encoder::{self, Encoded, Encoder},
+        mark,
+        profile::Profile,
+        status::Status,
+    },
     runner::{Action, Input, Preparation},
 };
 
@@ -59,7 +63,9 @@ const MUST_LOOK: &str = "look at the paper before you print again";
 /// See the module's documentation.
 #[derive(Debug)]
 pub struct Protocol {
-    profile: Profile,
+    encoder: Encoder,
+    /// What is wrong with its settings; shown while nothing worse is.
+    warning: String,
     replies: Replies,
     status: Status,
     /// The printer sends its status by itself.
@@ -76,7 +82,6 @@ pub struct Protocol {
     shown: Condition,
     phase: Phase,
     queue: VecDeque<Job>,
-    jobs: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,8 +103,14 @@ enum Phase {
 
 impl Protocol {
     pub fn new(profile: Profile) -> Self {
+        Self::with(profile, profile, String::new())
+    }
+
+    /// `found` is the printer without what a person set; `warning`, what is wrong with that.
+    pub fn with(found: Profile, profile: Profile, warning: String) -> Self {
         Self {
-            profile,
+            encoder: Encoder { found, profile, document: encode, drawer: Some(pulse) },
+            warning,
             replies: Replies::default(),
             status: Status::default(),
             automatic: false,
@@ -112,7 +123,6 @@ impl Protocol {
             shown: Condition::Connecting,
             phase: Phase::Closed,
             queue: VecDeque::new(),
-            jobs: 0,
         }
     }
 
@@ -141,17 +151,15 @@ impl Protocol {
             out.push(rejected(id, Reason::Busy, "too many jobs wait for the printer: try again when they are done"));
             return;
         }
-        self.jobs += 1;
-        let mark = job::mark(&id, self.jobs);
-        match command {
-            PrinterCommand::Print(document) => match encode(&document, &self.profile) {
-                Ok(bytes) => self.queue.push_back(Job::print(id, before, bytes, mark)),
-                Err(error) => {
-                    out.push(rejected(id, Reason::Invalid, &error.to_string()));
-                    return;
-                }
-            },
-            PrinterCommand::OpenDrawer => self.queue.push_back(Job::drawer(id, before, &self.profile, mark)),
+        let mark = mark(&id.0);
+        match self.encoder.encode(&command) {
+            Ok(Encoded::Print(bytes)) => self.queue.push_back(Job::print(id, before, bytes, mark)),
+            Ok(Encoded::Raw(bytes)) => self.queue.push_back(Job::raw(id, before, bytes, mark)),
+            Ok(Encoded::Drawer(bytes)) => self.queue.push_back(Job::drawer(id, before, bytes, mark)),
+            Err(error) => {
+                out.push(rejected(id, encoder::reason(&error), &error.to_string()));
+                return;
+            }
         }
         if matches!(self.phase, Phase::Idle { .. }) {
             self.next(now, out);
@@ -238,12 +246,12 @@ impl Protocol {
         match reply {
             Reply::Automatic(bytes) => {
                 self.automatic = true;
-                self.status = Status::from_automatic(bytes);
+                self.status = from_automatic(bytes);
             }
             Reply::RealTime(answer) => {
                 self.answers = true;
                 if let Some(question) = self.questions.pop_front() {
-                    self.status.take_real_time(question, answer);
+                    take_real_time(&mut self.status, question, answer);
                 }
             }
             Reply::ProcessId(mark) => {
@@ -251,13 +259,13 @@ impl Protocol {
                 match &mut self.phase {
                     Phase::Confirming { job, .. } if job.mark == mark => self.finish(now, Certainty::Printed, out),
                     Phase::Writing(job) if job.mark == mark => job.printed = true,
-                    // Of a job that was given up on, or of an earlier connection.
-                    _ => {}
+                    // Of a job that was given up on, or of an earlier connection: whoever is in doubt hears of it.
+                    _ => out.push(Action::Emit(DeviceEvent::Printer(Event::Printed { mark }))),
                 }
             }
         }
         self.drawer(out);
-        self.show(self.status.condition(), out);
+        self.show(self.status.condition(&self.warning), out);
         if let Some((_, _, message)) = self.status.trouble() {
             self.interrupted(now, message, out);
         }
@@ -286,7 +294,7 @@ impl Protocol {
     }
 
     fn drawer(&mut self, out: &mut Vec<Action>) {
-        let open = self.status.drawer_pin_high == self.profile.drawer_open_high;
+        let open = self.status.drawer_pin_high == self.encoder.profile.drawer_open_high;
         // The first status is how things are, not something that happened.
         if self.drawer_open.replace(open).is_some_and(|before| before != open) {
             out.push(Action::Emit(DeviceEvent::Printer(Event::Drawer { open })));
@@ -312,7 +320,7 @@ impl Protocol {
             Phase::Greeting { until } if *until <= now => {
                 // Plenty of printers and print servers only listen.
                 self.questions.clear();
-                self.show(self.status.condition(), out);
+                self.show(self.status.condition(&self.warning), out);
                 self.next(now, out);
             }
             Phase::Idle { ask_at } if *ask_at <= now => {
@@ -390,17 +398,7 @@ impl Protocol {
 
 impl crate::runner::Protocol for Protocol {
     fn prepare(&self, command: &Command) -> Option<Preparation> {
-        let Command::Printer(PrinterCommand::Print(document)) = command else { return None };
-        let pictures = document.blocks.iter().any(|block| matches!(block, Block::Image(_)));
-        let profile = self.profile;
-        pictures.then(|| {
-            Box::new(move |mut command| {
-                if let Command::Printer(PrinterCommand::Print(document)) = &mut command {
-                    raster::prepare(document, &profile);
-                }
-                command
-            }) as Preparation
-        })
+        self.encoder.prepare(command)
     }
 
     fn step(&mut self, now: Instant, input: Input<'_>, out: &mut Vec<Action>) -> Result<(), DeviceError> {

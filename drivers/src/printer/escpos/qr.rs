@@ -1,6 +1,6 @@
 //! QR codes (`GS ( k`, functions 165, 167, 169, 180 and 181).
 
-use super::{encode::EncodeError, profile::Profile};
+use crate::printer::{error::EncodeError, profile::Profile};
 
 /// Bytes that versions 1 to 40 hold at level M (ISO/IEC 18004, table 7).
 const CAPACITY: [u16; 40] = [

@@ -8,7 +8,7 @@
 //! | `0xx1xx10` | answer to `DLE EOT`, one byte |
 //! | `37h 22h` | process id: four bytes, then NUL |
 
-use crate::device::{Condition, Fault, Reason};
+use crate::printer::status::Status;
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Reply {
@@ -74,82 +74,36 @@ fn is_real_time(byte: u8) -> bool {
     byte & 0b1001_0011 == 0b0001_0010
 }
 
-/// What the printer says of itself.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Status {
-    pub offline: bool,
-    pub cover_open: bool,
-    pub paper_out: bool,
-    pub paper_low: bool,
-    pub cutter_jam: bool,
-    /// Only switching it off and on helps.
-    pub broken: bool,
-    /// Level of the drawer connector's pin 3.
-    pub drawer_pin_high: bool,
+/// Reference, `GS a`, "Automatic status back". The paper sensors report with two bits each; one is enough here.
+pub(super) fn from_automatic([first, second, third, _]: [u8; 4]) -> Status {
+    Status {
+        drawer_pin_high: first & 0x04 != 0,
+        offline: first & 0x08 != 0,
+        cover_open: first & 0x20 != 0,
+        cutter_jam: second & 0x08 != 0,
+        broken: second & 0x20 != 0,
+        paper_low: third & 0x03 != 0,
+        paper_out: third & 0x0c != 0,
+        ..Status::default()
+    }
 }
 
-impl Status {
-    /// Reference, `GS a`, "Automatic status back". The paper sensors report with two bits each; one is enough here.
-    pub fn from_automatic([first, second, third, _]: [u8; 4]) -> Self {
-        Self {
-            drawer_pin_high: first & 0x04 != 0,
-            offline: first & 0x08 != 0,
-            cover_open: first & 0x20 != 0,
-            cutter_jam: second & 0x08 != 0,
-            broken: second & 0x20 != 0,
-            paper_low: third & 0x03 != 0,
-            paper_out: third & 0x0c != 0,
+/// Reference, `DLE EOT n`: takes in the answer to question `n`.
+pub(super) fn take_real_time(status: &mut Status, question: u8, answer: u8) {
+    match question {
+        1 => {
+            status.drawer_pin_high = answer & 0x04 != 0;
+            status.offline = answer & 0x08 != 0;
         }
-    }
-
-    /// Reference, `DLE EOT n`: takes in the answer to question `n`.
-    pub(super) fn take_real_time(&mut self, question: u8, answer: u8) {
-        match question {
-            1 => {
-                self.drawer_pin_high = answer & 0x04 != 0;
-                self.offline = answer & 0x08 != 0;
-            }
-            2 => self.cover_open = answer & 0x04 != 0,
-            3 => {
-                self.cutter_jam = answer & 0x08 != 0;
-                self.broken = answer & 0x20 != 0;
-            }
-            4 => {
-                self.paper_low = answer & 0x0c != 0;
-                self.paper_out = answer & 0x60 != 0;
-            }
-            _ => {}
+        2 => status.cover_open = answer & 0x04 != 0,
+        3 => {
+            status.cutter_jam = answer & 0x08 != 0;
+            status.broken = answer & 0x20 != 0;
         }
-    }
-
-    pub(super) fn condition(self) -> Condition {
-        match self.trouble() {
-            Some((_, fault, message)) => Condition::Error(fault, message.to_owned()),
-            None if self.paper_low => {
-                Condition::Warning("the paper is nearly used up: have a new roll at hand".to_owned())
-            }
-            None => Condition::Ready,
+        4 => {
+            status.paper_low = answer & 0x0c != 0;
+            status.paper_out = answer & 0x60 != 0;
         }
-    }
-
-    /// Why nothing can be printed now. What causes the rest comes first: a printer without paper is also offline.
-    pub(super) fn trouble(self) -> Option<(Reason, Fault, &'static str)> {
-        if self.cover_open {
-            Some((Reason::CoverOpen, Fault::CoverOpen, "the printer's cover is open: close it"))
-        } else if self.paper_out {
-            Some((Reason::PaperOut, Fault::PaperOut, "the printer is out of paper: put in a new roll"))
-        } else if self.cutter_jam {
-            Some((Reason::DeviceError, Fault::Other, "the printer's cutter is jammed: open the cover and free it"))
-        } else if self.broken {
-            Some((Reason::DeviceError, Fault::Other, "the printer reports an error: switch it off and on"))
-        } else if self.offline {
-            Some((
-                Reason::Offline,
-                Fault::Offline,
-                "the printer is offline: press its feed button or switch it off and on",
-            ))
-        } else {
-            None
-        }
+        _ => {}
     }
 }

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::{reply::Replies, *};
 use crate::{
     device::{Command, CommandId, Condition, DeviceEvent, Fault, Outcome, Reason, Value},
-    printer::{Align, Block, Certainty, Command as PrinterCommand, Document, Event},
+    printer::{Align, Block, Certainty, Command as PrinterCommand, Document, Event, File, FileType, Language},
     runner::{Action, Input, Protocol as _},
 };
 
@@ -100,6 +100,23 @@ fn a_picture_is_flattened_on_white_and_sent_in_slices() {
 }
 
 #[test]
+fn a_jpeg_prints_as_the_same_picture_in_png() {
+    use image::{codecs::jpeg::JpegEncoder, codecs::png::PngEncoder as Png};
+    // Large areas, which JPEG keeps as they are.
+    let pixels: Vec<u8> =
+        (0..96u32).flat_map(|y| (0..64u32).map(move |x| if (x < 32) == (y < 48) { 0 } else { 255 })).collect();
+    let colours: Vec<u8> = pixels.iter().flat_map(|p| [*p; 3]).collect();
+    let (mut gray, mut colour, mut plain) = (Vec::new(), Vec::new(), Vec::new());
+    JpegEncoder::new_with_quality(&mut gray, 95).write_image(&pixels, 64, 96, ExtendedColorType::L8).unwrap();
+    JpegEncoder::new_with_quality(&mut colour, 95).write_image(&colours, 64, 96, ExtendedColorType::Rgb8).unwrap();
+    Png::new(&mut plain).write_image(&pixels, 64, 96, ExtendedColorType::L8).unwrap();
+    let expected = encoded(vec![Block::Image(plain)]);
+    assert_eq!(encoded(vec![Block::Image(gray)]), expected);
+    assert_eq!(encoded(vec![Block::Image(colour)]), expected);
+    assert!(encode(&document(vec![Block::Image(b"\xff\xd8\xff\xe0nothing".to_vec())]), &Profile::TM_T88).is_err());
+}
+
+#[test]
 fn a_wide_picture_is_scaled_to_the_paper_and_grey_is_dithered() {
     let bytes = encoded(vec![Block::Image(png(1024, 64, |_, _| [128, 128, 128, 255]))]);
     assert_eq!(bytes[..11], [0x1b, b'a', 1, 0x1d, b'v', b'0', 0, 64, 0, 32, 0]);
@@ -111,14 +128,133 @@ fn a_wide_picture_is_scaled_to_the_paper_and_grey_is_dithered() {
 #[test]
 fn a_picture_prepared_on_another_thread_prints_the_same() {
     for (width, height) in [(13, 5), (16, 300), (700, 40)] {
-        let picture = png(width, height, |x, y| [(x * 7 + y * 3) as u8, 90, 10, 255]);
-        let mut prepared = document(vec![Block::Image(picture.clone())]);
-        raster::prepare(&mut prepared, &Profile::TM_T88);
-        assert_ne!(prepared.blocks[0], Block::Image(picture.clone()));
-        assert_eq!(encoded(prepared.blocks), encoded(vec![Block::Image(picture)]));
+        let picture = document(vec![Block::Image(png(width, height, |x, y| [(x * 7 + y * 3) as u8, 90, 10, 255]))]);
+        let command = Command::Printer(PrinterCommand::Print(picture.clone()));
+        let prepare = Protocol::new(Profile::TM_T88).prepare(&command).unwrap();
+        let bytes = encode(&picture, &Profile::TM_T88).unwrap();
+        assert_eq!(prepare(command), Command::Printer(PrinterCommand::Encoded(bytes)));
     }
     let lie = Block::Image(b"P4\n512 16000\nshort".to_vec());
     assert!(matches!(encode(&document(vec![lie]), &Profile::TM_T88), Err(EncodeError::Image(_))));
+}
+
+/// Black where `x + y` is a multiple of 3, so that every strip and column differs.
+fn stripes(width: u32, height: u32) -> Vec<u8> {
+    png(width, height, |x, y| if (x + y) % 3 == 0 { [0, 0, 0, 255] } else { [255, 255, 255, 255] })
+}
+
+#[test]
+fn column_mode_sends_strips_of_columns_at_the_density_asked_for() {
+    let column = |high_vertical, high_horizontal, scale| {
+        let raster =
+            crate::printer::Raster::Column(crate::printer::setup::Column { high_vertical, high_horizontal, scale });
+        let profile = Profile { raster, ..Profile::TM_T88 };
+        let bytes = encode(&document(vec![Block::Image(stripes(6, 24))]), &profile).unwrap();
+        readable(&bytes[5..bytes.len() - 3])
+    };
+    assert_eq!(
+        column(true, true, 100),
+        "<ESC>30<ESC>*!<06><00><92>I$$<92>II$<92><92>I$$<92>II$<92>\n<ESC>2",
+        "one strip of 24 dots, three bytes a column, the topmost dot first"
+    );
+    assert!(column(false, true, 100).starts_with("<ESC>30<ESC>*<01><06><00>"), "eight dots, all of them across");
+    assert!(column(false, false, 100).starts_with("<ESC>30<ESC>*<00><03><00>"), "half of the dots across");
+    assert!(column(true, true, 50).starts_with("<ESC>30<ESC>*!<03><00>"), "half of the size");
+    let wide = column(true, true, 1000);
+    assert!(wide.starts_with("<ESC>30<ESC>*!<<00>"), "{wide}");
+    // A dot-matrix printer: 160 dots an inch across, 72 down, a strip is 16/144 inch high.
+    let model = crate::printer::models::models().iter().find(|m| m.name == "TM-U220").unwrap();
+    let bytes = encode(&document(vec![Block::Image(stripes(400, 160))]), &model.profile).unwrap();
+    let text = readable(&bytes);
+    assert!(text.contains("<ESC>3<10><ESC>*<01><90><01>"), "{text}");
+    assert_eq!(text.matches("<ESC>*<01><90><01>").count(), 9, "160 dots at 160 dpi are 72 rows: nine strips");
+}
+
+#[test]
+fn a_printer_without_a_cutter_feeds_past_its_edge() {
+    let document = Document { blocks: vec![text("x")], cut: true, open_drawer: false };
+    let bytes = encode(&document, &Profile { cutter: false, ..Profile::TM_T88 }).unwrap();
+    assert_eq!(readable(&bytes), "<ESC>@x\n<ESC>d<04>");
+}
+
+#[test]
+fn a_file_is_what_it_says_or_is_refused() {
+    let print = |kind, data: &[u8]| {
+        let mut bench = Bench::online();
+        let file = File { kind, data: data.to_vec(), copies: 1 };
+        bench.command("f", PrinterCommand::PrintFile(file), 10_000);
+        (bench.replies.first().cloned(), readable(&bench.written))
+    };
+    let refused = |kind, data: &[u8], reason, words: &str| match print(kind, data) {
+        (Some((_, Outcome::Rejected(got, message))), _) => {
+            assert!(got == reason && message.contains(words), "{got:?} {message}");
+        }
+        other => panic!("{other:?}"),
+    };
+    refused(FileType::Pdf, b"\xff\xd8\xff\xe0", Reason::Invalid, "no PDF: it begins as JPEG picture does");
+    refused(FileType::Png, b"<html>", Reason::Invalid, "no PNG picture: it begins as HTML or XML does");
+    refused(FileType::Pdf, b"%PDF-1.4 and nonsense", Reason::Invalid, "the PDF cannot be read");
+    refused(FileType::Raw(Language::EscPos), b"%PDF-1.4", Reason::Invalid, "no escpos: it begins as PDF does");
+    refused(FileType::Raw(Language::Zpl), b"^XA^XZ", Reason::Unsupported, "printers that speak zpl");
+    refused(FileType::Jpeg, b"", Reason::Invalid, "nothing to print");
+    let (reply, written) = print(FileType::Raw(Language::EscPos), b"\x1b@raw\n");
+    assert_eq!(reply, None, "it waits for its process id");
+    assert!(written.starts_with("<ESC>@raw\n<GS>a<ff><GS>(H"), "{written}");
+    let (_, written) = print(FileType::Png, &png(16, 8, |_, _| [0, 0, 0, 255]));
+    assert!(written.contains("<GS>v0<00><02><00><08><00>"), "{written}");
+}
+
+/// A page of one black square, made by hand.
+fn pdf() -> Vec<u8> {
+    let content = "0 0 0 rg 0 0 36 36 re f";
+    let objects = [
+        "<</Type/Catalog/Pages 2 0 R>>".to_owned(),
+        "<</Type/Pages/Kids[3 0 R]/Count 1>>".to_owned(),
+        "<</Type/Page/Parent 2 0 R/MediaBox[0 0 72 72]/Contents 4 0 R>>".to_owned(),
+        format!("<</Length {}>>\nstream\n{content}\nendstream", content.len()),
+    ];
+    let mut out = "%PDF-1.4\n".to_owned();
+    let mut places = Vec::new();
+    for (number, object) in objects.iter().enumerate() {
+        places.push(out.len());
+        out.push_str(&format!("{} 0 obj\n{object}\nendobj\n", number + 1));
+    }
+    let xref = out.len();
+    out.push_str("xref\n0 5\n0000000000 65535 f \n");
+    places.iter().for_each(|place| out.push_str(&format!("{place:010} 00000 n \n")));
+    out.push_str(&format!("trailer<</Size 5/Root 1 0 R>>\nstartxref\n{xref}\n%%EOF"));
+    out.into_bytes()
+}
+
+#[test]
+fn a_pdf_prints_as_wide_as_the_paper() {
+    let encoder = File { kind: FileType::Pdf, data: pdf(), copies: 2 };
+    let documents = crate::printer::file::documents(&encoder, &Profile::TM_T88).unwrap();
+    assert_eq!(documents.len(), 2, "two copies of one page");
+    let Block::Image(picture) = &documents[0].blocks[0] else { panic!("a page is a picture") };
+    let page = crate::printer::bitmap::Bitmap::from_pbm(picture).unwrap();
+    assert_eq!((page.width, page.height), (512, 512));
+    // The lower left quarter is black.
+    for (x, y, black) in [(100, 400, true), (400, 400, false), (100, 100, false), (250, 262, true), (262, 250, false)] {
+        assert_eq!(page.is_black(x, y), black, "{x} {y}");
+    }
+}
+
+#[test]
+fn a_second_logical_printer_prints_under_its_own_settings() {
+    let mut bench = Bench::online();
+    let settings = [("pictures".to_owned(), "column".to_owned())].into();
+    let document = document(vec![Block::Image(stripes(6, 24))]);
+    bench.command("s", PrinterCommand::With(settings, Box::new(PrinterCommand::Print(document))), 10_000);
+    assert!(readable(&bench.written).contains("<ESC>*!<06><00>"), "{}", readable(&bench.written));
+}
+
+#[test]
+fn a_process_id_that_comes_after_a_new_connection_is_told() {
+    let mut bench = Bench::online();
+    let mark = crate::printer::mark("a");
+    bench.step(Input::Bytes(&[&[0x37, 0x22][..], &mark, &[0]].concat()));
+    assert_eq!(bench.events, [Event::Printed { mark }]);
 }
 
 #[test]

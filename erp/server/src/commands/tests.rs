@@ -12,7 +12,9 @@ use crate::{
 };
 
 fn print(title: &str) -> CommandBody {
-    CommandBody::Print { document: Document { title: title.into(), blocks: vec![], cut: true, open_drawer: false } }
+    CommandBody::Print {
+        document: Document { title: title.into(), blocks: vec![], cut: true, open_drawer: false, hold: false },
+    }
 }
 
 fn id(text: &str) -> Option<CommandId> {

@@ -1,6 +1,7 @@
 //! Encoding of a text receipt, beside python-escpos 3.1 on the same receipt (`tests/bench/python_escpos.py`).
 
 use std::{
+    ffi::OsStr,
     hint::black_box,
     path::PathBuf,
     process::Command,
@@ -55,18 +56,51 @@ pub(crate) fn run() -> Result<()> {
     let goal = Some((">=", 30.0 * peer));
     let peer = Some(("python-escpos-3.1", peer));
     report(&Figure { name: "escpos_text_receipt", value, unit: "receipts/s", goal, peer });
+    raster()
+}
+
+/// A picture as tills send their receipts: 512 x 1600 dots, JPEG, decoded, dithered and made `GS v 0`.
+fn raster() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let path = dir.path().join("receipt.jpg");
+    let peer = python_script("python_escpos_raster.py", &[path.as_os_str()])?;
+    let document = Document { blocks: vec![Block::Image(std::fs::read(&path)?)], cut: true, open_drawer: false };
+    let mut times: Vec<f64> = Vec::new();
+    for _ in 0..200 {
+        let began = Instant::now();
+        black_box(encode(black_box(&document), &Profile::TM_T88)?);
+        times.push(began.elapsed().as_secs_f64() * 1000.0);
+    }
+    let value = crate::percentile(&mut times, 50);
+    let goal = Some(("<=", (peer / 8.0).min(3.0)));
+    report(&Figure {
+        name: "escpos_raster_512x1600",
+        value,
+        unit: "ms",
+        goal,
+        peer: Some(("python-escpos-3.1", peer)),
+    });
     Ok(())
 }
 
-/// Receipts a second of the peer, from the environment that `tests/install-tools.sh bench` makes.
+/// Receipts a second of the peer.
 fn python() -> Result<f64> {
+    python_script("python_escpos.py", &[])
+}
+
+/// What a script in `tests/bench` prints, in the environment that `tests/install-tools.sh bench` makes.
+fn python_script(name: &str, args: &[&OsStr]) -> Result<f64> {
     let cache = std::env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .or_else(|| std::env::home_dir().map(|home| home.join(".cache")))
         .context("no home folder")?;
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/bench/python_escpos.py");
+    let script = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/bench")).join(name);
     let python = cache.join("iot-erp/python/bin/python");
-    let out = Command::new(&python).arg(script).output().with_context(|| format!("running {}", python.display()))?;
+    let out = Command::new(&python)
+        .arg(script)
+        .args(args)
+        .output()
+        .with_context(|| format!("running {}", python.display()))?;
     anyhow::ensure!(out.status.success(), "the peer failed: {}", String::from_utf8_lossy(&out.stderr));
     Ok(String::from_utf8_lossy(&out.stdout).trim().parse()?)
 }

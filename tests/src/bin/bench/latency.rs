@@ -77,7 +77,8 @@ async fn measure(medium: &str, box_root: &Path, goals: bool) -> Result<()> {
     let mut samples = Vec::with_capacity(PRINTS);
     for n in 0..PRINTS {
         let text = Block::Text { text: format!("line {n}"), align: Align::Left, bold: false, large: false };
-        let document = Document { title: format!("job {n}"), blocks: vec![text], cut: true, open_drawer: false };
+        let document =
+            Document { title: format!("job {n}"), blocks: vec![text], cut: true, open_drawer: false, hold: false };
         let id: link_protocol::ids::CommandId = format!("bench-print-{medium}-{n}").parse()?;
         let body = CommandBody::Print { document };
         let asked = monotonic_us();

@@ -5,10 +5,7 @@ use std::time::{Duration, Instant};
 use super::{AUTOMATIC_STATUS, value};
 use crate::{
     device::{CommandId, Outcome},
-    printer::{
-        Certainty,
-        escpos::{encode::pulse, profile::Profile},
-    },
+    printer::Certainty,
     runner::Action,
 };
 
@@ -33,9 +30,13 @@ impl Job {
         Self { id, before, mark, printed: false, bytes: document, out: 0, answered: false, prints: true }
     }
 
-    pub(super) fn drawer(id: CommandId, before: Instant, profile: &Profile, mark: [u8; 4]) -> Self {
-        let mut bytes = Vec::new();
-        pulse(profile, &mut bytes);
+    /// Bytes that somebody else made: nothing is put into them.
+    pub(super) fn raw(id: CommandId, before: Instant, mut bytes: Vec<u8>, mark: [u8; 4]) -> Self {
+        bytes.extend_from_slice(&AUTOMATIC_STATUS);
+        Self { id, before, mark, printed: false, bytes, out: 0, answered: false, prints: true }
+    }
+
+    pub(super) fn drawer(id: CommandId, before: Instant, bytes: Vec<u8>, mark: [u8; 4]) -> Self {
         Self { id, before, mark, printed: false, bytes, out: 0, answered: false, prints: false }
     }
 
@@ -77,18 +78,4 @@ impl Job {
         let first = !std::mem::replace(&mut self.answered, true);
         first.then(|| Action::Reply(self.id.clone(), outcome))
     }
-}
-
-/// Four printable characters, as `GS ( H` wants them, that differ between jobs that are close in time, also across
-/// connections: FNV-1a of the command's id and the job's number.
-pub(super) fn mark(id: &CommandId, number: u64) -> [u8; 4] {
-    let bytes = id.0.bytes().chain(number.to_le_bytes());
-    let mut hash = bytes
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
-    // 0x20 to 0x7e.
-    [0; 4].map(|_: u8| {
-        let digit = hash % 95;
-        hash /= 95;
-        0x20 + digit as u8
-    })
 }

@@ -1,17 +1,19 @@
-//! Text to bytes, one code page at a time (`ESC t`).
+//! Text to bytes, one code page at a time (`ESC t`, `ESC GS t`).
 
-use super::profile::{CodePage, Profile};
+use super::profile::CodePage;
 
 /// Writes text and remembers which code page the printer is in.
 #[derive(Debug)]
 pub(super) struct Speller {
     pages: &'static [CodePage],
+    /// What comes before a page's number.
+    command: &'static [u8],
     current: Option<CodePage>,
 }
 
 impl Speller {
-    pub(super) fn new(profile: &Profile) -> Self {
-        Self { pages: profile.code_pages, current: None }
+    pub(super) fn new(pages: &'static [CodePage], command: &'static [u8]) -> Self {
+        Self { pages, command, current: None }
     }
 
     /// Control characters become spaces: a product name must not open the drawer. What no page has becomes `?`.
@@ -45,8 +47,8 @@ impl Speller {
             return Some(byte);
         }
         let (page, byte) = self.pages.iter().find_map(|page| page.byte(code).map(|byte| (page, byte)))?;
-        // ESC t n: select character code table.
-        out.extend_from_slice(&[0x1b, b't', page.number]);
+        out.extend_from_slice(self.command);
+        out.push(page.number);
         self.current = Some(*page);
         Some(byte)
     }
@@ -60,7 +62,7 @@ impl CodePage {
 }
 
 /// What people read as the same, for characters that text editors and locales put into names and prices.
-fn plainer(c: char) -> Option<u8> {
+pub(super) fn plainer(c: char) -> Option<u8> {
     Some(match c {
         '\u{2018}' | '\u{2019}' | '\u{201a}' | '\u{2032}' => b'\'',
         '\u{201c}' | '\u{201d}' | '\u{201e}' | '\u{2033}' => b'"',
