@@ -33,7 +33,6 @@ pub(super) fn add(app: App) -> App {
         .access("base.group_system", "mail.followers", "crud")
         .access("base.group_user", "mail.notification", "ru")
         .access("base.group_system", "mail.notification", "crud")
-        .access("base.group_user", "mail.tracking.value", "r")
         .access("base.group_system", "mail.tracking.value", "crud")
         .rule(
             Rule::new(
@@ -137,7 +136,11 @@ fn message() -> Model {
                 .label("Recipients"),
         )
         .field(Field::one2many("notification_ids", "mail.notification", "mail_message_id").label("Notifications"))
-        .field(Field::one2many("tracking_value_ids", "mail.tracking.value", "mail_message_id").label("Tracking values"))
+        .field(
+            Field::one2many("tracking_value_ids", "mail.tracking.value", "mail_message_id")
+                .label("Tracking values")
+                .groups(&["base.group_system"]),
+        )
         .field(Field::char("message_id").label("Message-Id").index().copied(false).help("RFC 5322, section 3.6.4"))
         .field(Field::many2one("mail_activity_type_id", "mail.activity.type").label("Mail Activity Type"))
 }

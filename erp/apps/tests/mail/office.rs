@@ -28,6 +28,7 @@ fn app() -> App {
                 .field(Field::datetime("called_at").tracking())
                 .field(Field::text("story").tracking())
                 .field(Field::char("secret_plan"))
+                .field(Field::integer("margin").groups(&["base.group_system"]).tracking())
                 .field(Field::many2one("user_id", "res.users").label("Salesperson").tracking()),
         )
         .access("base.group_partner_manager", "deal.deal", "crud")

@@ -40,6 +40,10 @@ on_both! {
             "new_value_text", "new_value_datetime", "old_value_char", "old_value_integer", "currency_id",
         ];
         let id = chatter[0]["id"].clone();
+        let refused = env.call("mail.tracking.value", "search_read", vec![], serde_json::Map::new()).await.unwrap_err();
+        assert!(matches!(refused, erp_engine::Error::AccessDenied { .. }), "{refused}");
+        drop(env);
+        let mut env = office.engine.superuser("test").await.unwrap();
         let rows = call(&mut env, "mail.tracking.value", "search_read", json!([[["mail_message_id", "=", id]], fields]), json!({})).await;
         let row = |field: &str| rows.as_array().unwrap().iter().find(|row| row["field_name"] == field).unwrap().clone();
         assert_eq!((&row("name")["field_type"], &row("name")["old_value_char"]), (&json!("char"), &json!("Chairs")));
@@ -58,6 +62,23 @@ on_both! {
         assert_eq!((&row("story")["field_type"], &row("story")["new_value_text"]), (&json!("text"), &json!("long\nstory")));
     }
 
+    async fn who_may_not_see_a_field_does_not_see_what_it_was(db: TestDb) {
+        let office = office::open(db).await;
+        let mut env = office.of(office.ann).await;
+        let deal = office.deal(&mut env, "Chairs").await;
+        env.commit().await.unwrap();
+        env = office.engine.superuser("test").await.unwrap();
+        env.write("deal.deal", &[deal], values! { "margin" => 40, "people" => 7 }).await.unwrap();
+        env.commit().await.unwrap();
+        let told = async |mut env: erp_engine::Env| {
+            let chatter = call(&mut env, "deal.deal", "message_fetch", json!([[deal]]), json!({"limit": 1})).await;
+            let values = chatter[0]["tracking"].as_array().unwrap().iter();
+            values.map(|value| value["field"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(told(office.of(office.ann).await).await, ["people"]);
+        assert_eq!(told(office.engine.superuser("test").await.unwrap()).await, ["margin", "people"]);
+    }
+
     async fn a_write_that_changes_nothing_notes_nothing(db: TestDb) {
         let office = office::open(db).await;
         let mut env = office.of(office.ann).await;
@@ -68,7 +89,7 @@ on_both! {
         let told = async || {
             let mut env = office.of(office.ann).await;
             let of_deals = domain!(["model", "=", "deal.deal"], ["tracking_value_ids", "!=", false]);
-            let found = env.search_read("mail.message", &of_deals, &["res_id"], Search::order("id")).await.unwrap();
+            let found = env.sudo("test").search_read("mail.message", &of_deals, &["res_id"], Search::order("id")).await.unwrap();
             found.iter().map(|row| row.get::<i64>("res_id").unwrap()).collect::<Vec<_>>()
         };
         env = office.of(office.ann).await;

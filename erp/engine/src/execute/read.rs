@@ -118,6 +118,11 @@ impl Env {
         self.actor.may_see(field)
     }
 
+    /// Whether the user may see the field of records that he sees. Not one that is no more.
+    pub fn may_read(&self, model: &str, field: &str) -> bool {
+        self.registry.models.get(model).and_then(|model| model.find(field)).is_some_and(|field| self.may_see(field))
+    }
+
     /// Whether the user has this right on the model at all, before any rule.
     pub(crate) fn check_right(&self, model: &str, operation: Operation) -> Result<(), Error> {
         self.actor.check(self.registry.model(model)?, operation)
