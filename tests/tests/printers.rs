@@ -214,10 +214,12 @@ async fn a_job_that_waits_survives_a_restart_and_can_be_withdrawn() {
     let before = printers.papers("escpos").await.len();
     printers.sim.send("escpos", "paper", json!({ "state": "out" })).await.unwrap();
     tokio::time::sleep(Duration::from_millis(300)).await;
-    for text in ["waits-1", "waits-2", "waits-3"] {
+    for text in ["waits-job-1", "waits-job-2", "waits-job-3"] {
         printers.send(text, &device, 120_000, held(text)).await.unwrap();
+        // Each command runs as a task of its own: who wants an order asks in it.
+        tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    let cancel = CommandBody::CancelPrint { job: "waits-2".parse().unwrap() };
+    let cancel = CommandBody::CancelPrint { job: "waits-job-2".parse().unwrap() };
     assert_eq!(printers.outcome("cancel-2", &device, cancel.clone()).await, Outcome::Done { value: Value::Nothing });
     let again = printers.outcome("cancel-3", &device, cancel).await;
     assert!(matches!(again, Outcome::Rejected { reason: Reason::Invalid, .. }), "{again:?}");
@@ -225,14 +227,14 @@ async fn a_job_that_waits_survives_a_restart_and_can_be_withdrawn() {
     printers.shop.start_box().await.unwrap();
     printers.sim.send("escpos", "paper", json!({ "state": "ok" })).await.unwrap();
     printers.till = printers.shop.till(&printers.erp, None).await.unwrap();
-    for text in ["waits-1", "waits-3"] {
+    for text in ["waits-job-1", "waits-job-3"] {
         assert_eq!(printers.outcome(text, &device, held(text)).await, done(PrintCertainty::Printed), "{text}");
     }
-    let withdrawn = printers.outcome("waits-2", &device, held("waits-2")).await;
+    let withdrawn = printers.outcome("waits-job-2", &device, held("waits-job-2")).await;
     assert!(matches!(withdrawn, Outcome::Rejected { reason: Reason::Cancelled, .. }), "{withdrawn:?}");
     let papers = printers.papers("escpos").await;
     let texts: Vec<_> = papers[before..].iter().map(|p| p["text"].as_str().unwrap().trim().to_owned()).collect();
-    assert_eq!(texts, ["waits-1", "waits-3"], "in their order, once each");
+    assert_eq!(texts, ["waits-job-1", "waits-job-3"], "in their order, once each");
     printers.shop.close().await.unwrap();
 }
 
