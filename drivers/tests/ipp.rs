@@ -28,7 +28,7 @@ struct Announcer {
 }
 
 impl Announcer {
-    fn start() -> Self {
+    async fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let bus = format!("unix:path={}", dir.path().join("bus").display());
         let config = format!(
@@ -43,10 +43,10 @@ impl Announcer {
         let mut announcer = Self { programs: Vec::new(), bus, _dir: dir };
         let bus_option = format!("--config-file={}", bus_file.display());
         announcer.run("dbus-daemon", &[&bus_option, "--nofork"]);
-        std::thread::sleep(Duration::from_millis(500));
+        tokio::time::sleep(Duration::from_millis(500)).await;
         let avahi_file = avahi_file.display().to_string();
         announcer.run("avahi-daemon", &["-f", &avahi_file, "--no-drop-root", "--no-chroot", "--no-rlimits"]);
-        std::thread::sleep(Duration::from_millis(1_500));
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
         announcer
     }
 
@@ -188,7 +188,7 @@ const PRINTED: Outcome = Outcome::Done(Value::Print(Certainty::Printed));
 #[tokio::test(flavor = "multi_thread")]
 async fn an_office_printer_prints_pages_and_confirms_them_and_one_that_is_off_gets_nothing() {
     // One at a time on a machine.
-    let announcer = Announcer::start();
+    let announcer = Announcer::start().await;
     let printer = Everywhere::start(&announcer, "application/pdf,image/jpeg,image/pwg-raster").await;
     let mut running = Running::open(&printer.port()).await;
     let ready = running.condition.wait_for(|c| *c != Condition::Connecting);
