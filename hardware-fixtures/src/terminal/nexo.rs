@@ -289,9 +289,24 @@ fn read_xml(text: &str) -> Value {
     Value::Object(root)
 }
 
+/// Where the tag is closed; a value in quotes may hold the same sign.
+fn tag_end(text: &str) -> Option<usize> {
+    let mut quote = None;
+    text.char_indices().find_map(|(at, sign)| {
+        match (quote, sign) {
+            (None, '>') => return Some(at),
+            (None, '"' | '\'') => quote = Some(sign),
+            (Some(open), _) if open == sign => quote = None,
+            _ => {}
+        }
+        None
+    })
+}
+
 fn element(text: &str) -> Option<(String, Value, &str)> {
     let inner = text.strip_prefix('<').filter(|t| !t.starts_with('/'))?;
-    let (tag, mut rest) = inner.split_once('>')?;
+    let (tag, mut rest) = inner.split_at(tag_end(inner)?);
+    rest = &rest[1..];
     let (tag, closed) = tag.strip_suffix('/').map_or((tag, false), |tag| (tag, true));
     let (name, mut attributes) = tag.split_once(char::is_whitespace).unwrap_or((tag, ""));
     let plain = |text: &str| {
