@@ -67,8 +67,11 @@ chaos: checkout ## a day of scans with kills and outages; EVENTS=n
 	$(CARGO) run --locked --quiet -p system-tests --bin chaos -- --events $(EVENTS)
 
 .PHONY: soak
-soak: tools ## the long rest: 10,000 cuts, 200 kills, a file of 100,000 contacts
+soak: tools ## the long rest: 10,000 cuts of the outbox and of printers, 200 kills, 100,000 contacts
 	OUTBOX_CUTS=$$((10000 * $(SCALE))) OUTBOX_KILLS=$$((200 * $(SCALE))) PROPTEST_CASES=$$((2000 * $(SCALE))) \
 	ERP_IMPORT_ROWS=$$((100000 * $(SCALE))) \
 	    $(CARGO) nextest run --locked --profile soak -p cloud-link -p erp-engine -p erp-exchange -p erp-apps --no-fail-fast
+	$(CARGO) build --locked --workspace --bins
+	PRINT_CUTS=$$((10000 * $(SCALE))) \
+	    $(CARGO) nextest run --locked --profile soak -p system-tests -E 'test(random_cuts)'
 	$(MAKE) chaos EVENTS=$$((20000 * $(SCALE)))
